@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What tokens, sessions, users and sites are and may do: rules R1–R4 and R10 as pure functions.
+//!
+//! Knows nothing of async, IO, clocks, randomness, SQL, HTTP or serde: time, fresh ids and the outcome of
+//! hashing come in as arguments, decisions go out as [`changes::Changes`].
+//!
+//! Records are in [`record`], what a decision asks a store to do is in [`changes`].
+#![forbid(unsafe_code)]
+
+pub mod changes;
+pub mod event;
+pub mod id;
+pub mod name;
+pub mod record;
+pub mod secret;
+pub mod time;

@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The use-cases: load what a rule needs, ask patd-core, apply its answer.
+//!
+//! Owns the ports (what it needs from outside) and the live-session table. Knows nothing of HTTP, SQL,
+//! `libloading` or the config file's syntax; decides nothing that a rule in patd-core could decide.
+#![forbid(unsafe_code)]
+
+pub mod ports;

@@ -1,0 +1,288 @@
+//! What the use-cases need from outside: clock, randomness, hashers, stores, sinks.
+//!
+//! Implemented by patd-plugin-host (over plug-ins) and by patd (clock, randomness). Nothing here may block an
+//! async thread: hashers are called on the bounded pool only.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use patd_core::changes::{Changes, Conflict};
+use patd_core::event::Event;
+use patd_core::id::{EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid};
+use patd_core::record::{Invitation, Membership, Password, Session, Site, Token, Totp, User};
+use patd_core::time::Timestamp;
+
+/// A boxed future that a port answers with.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The wall clock.
+pub trait Clock: Send + Sync {
+    /// Now; never earlier than an answer before, in this process (R4).
+    fn now(&self) -> Timestamp;
+}
+
+/// The operating system's randomness.
+pub trait Random: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Why a hasher gave no digest. Every variant is a refusal (R9).
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HashError {
+    /// The stored digest's scheme or parameters are not this hasher's.
+    #[error("the hasher does not accept these parameters: {0}")]
+    Params(String),
+    /// The plug-in failed or is quarantined.
+    #[error("the hasher failed: {0}")]
+    Failed(String),
+}
+
+/// A hasher: derives, never judges. Comparison happens in patd (constant time).
+pub trait Hasher: Send + Sync {
+    /// The instance's name in the config.
+    fn name(&self) -> &str;
+    /// The PHC ids it can derive for, e.g. `pbkdf2-sha256`.
+    fn schemes(&self) -> &[String];
+    /// Public parameter text for a new digest: `$scheme$params$salt`.
+    ///
+    /// # Errors
+    /// [`HashError`] when the plug-in fails.
+    fn new_params(&self, salt: &[u8]) -> Result<String, HashError>;
+    /// Digest of `secret` under `params` (at least 16 bytes). CPU-bound; only called on the hash pool.
+    ///
+    /// # Errors
+    /// [`HashError`] when the parameters are foreign or the plug-in fails.
+    fn derive(&self, secret: &[u8], params: &str) -> Result<Vec<u8>, HashError>;
+    /// Whether a digest with these parameters should be replaced.
+    ///
+    /// # Errors
+    /// [`HashError`] when the plug-in fails.
+    fn needs_rehash(&self, params: &str) -> Result<bool, HashError>;
+}
+
+/// Why a store gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was done; may be tried again later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A time-out after the request was handed over: a write may or may not have happened.
+    #[error("the store did not answer in time")]
+    Unknown,
+    /// The store answered nonsense, or refuses our request.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A position in a listing: the last row of the page before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After<K>(pub Option<K>);
+
+/// What a store can be asked. Rows of other sites never match.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// Directory: all sites.
+    Sites,
+    /// Directory.
+    User(UserLuid),
+    /// Directory: by folded name.
+    UserByName(String),
+    /// Directory.
+    Membership(SiteLuid, UserLuid),
+    /// Directory: every membership of a person.
+    MembershipsOf(UserLuid),
+    /// Directory: members of a site with their users, by folded user name; removed ones left out.
+    MembersOf {
+        /// The site.
+        site: SiteLuid,
+        /// Folded user name of the page before.
+        after: Option<String>,
+        /// Rows skipped (numbered pages of the Tableau surface); 0 with `after`.
+        offset: u32,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Directory: how many members `MembersOf` can list.
+    CountMembers(SiteLuid),
+    /// Directory.
+    Password(UserLuid),
+    /// Directory.
+    Totp(UserLuid),
+    /// Directory.
+    Invitation(InvitationId),
+    /// Directory: unspent invitations of a person to a site (or recoveries, without a site).
+    OpenInvitations(UserLuid, Option<SiteLuid>),
+    /// Site store.
+    Token(TokenId),
+    /// Either.
+    Session(SessionId),
+    /// Site store: a token and the session that its row names, in one read.
+    TokenAndSession(TokenId),
+    /// Site store: an owner's tokens that are not ended (they may be expired), oldest first.
+    OpenTokensOf(SiteLuid, UserLuid),
+    /// Site store: tokens of a site (of one owner, or of all), newest first.
+    Tokens {
+        /// Home site.
+        site: SiteLuid,
+        /// Owner, or all.
+        owner: Option<UserLuid>,
+        /// Also those that ended at or after this.
+        ended_since: Option<Timestamp>,
+        /// `(created_at, id)` of the last row before.
+        after: Option<(Timestamp, TokenId)>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Site store: open tokens of a site minted before a time, with their sessions' count: `(tokens, sessions)`.
+    CountMintedBefore(SiteLuid, Timestamp),
+    /// Either: sessions that are not ended and not past their natural end, by id; for filling the live table.
+    LiveSessions {
+        /// Not past at this time.
+        now: Timestamp,
+        /// Last id of the page before.
+        after: Option<SessionId>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Site store: open tokens that are past an end at `now`, at most `limit`; for the sweeper.
+    ExpiredTokens {
+        /// The time.
+        now: Timestamp,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Either: session rows whose natural end is before `before`, at most `limit`; for the sweeper.
+    PastSessions {
+        /// The time.
+        before: Timestamp,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Either: events of a site, newest first.
+    Events {
+        /// The site.
+        site: SiteLuid,
+        /// `(time, id)` of the last one before.
+        after: Option<(Timestamp, EventId)>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Either: time of the newest event (R4: a start far behind it is refused).
+    NewestEvent,
+    /// Directory: whether a home number was ever given out.
+    HomeNumberUsed(HomeNumber),
+}
+
+/// A store's answer to one [`Query`]; single rows come as zero or one element.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Sites.
+    Sites(Vec<Site>),
+    /// Users.
+    Users(Vec<User>),
+    /// Memberships.
+    Memberships(Vec<Membership>),
+    /// Members with their users.
+    Members(Vec<(Membership, User)>),
+    /// Passwords.
+    Passwords(Vec<Password>),
+    /// Second factors.
+    Totps(Vec<Totp>),
+    /// Invitations.
+    Invitations(Vec<Invitation>),
+    /// Tokens.
+    Tokens(Vec<Token>),
+    /// Sessions.
+    Sessions(Vec<Session>),
+    /// A token and the session that its row names.
+    TokenAndSession(Option<(Token, Option<Session>)>),
+    /// Events.
+    Events(Vec<Event>),
+    /// A time, where there is one.
+    Time(Option<Timestamp>),
+    /// One or two counts.
+    Counts(u64, u64),
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// All of it is durable (R6); also the answer to a replay.
+    Done,
+    /// None of it happened.
+    Conflict(Conflict),
+}
+
+/// An event as it waits in the outbox.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Its position, rising within a store.
+    pub position: u64,
+    /// The event.
+    pub event: Event,
+}
+
+/// What a store says of its schema.
+#[derive(Clone, Debug)]
+pub struct SchemaStatus {
+    /// The back end and where it is (no password).
+    pub location: String,
+    /// Migrations applied.
+    pub applied: Vec<String>,
+    /// Migrations that the plug-in knows and the store lacks.
+    pub pending: Vec<String>,
+}
+
+/// A store instance: the directory, or the store of one site.
+pub trait Store: Send + Sync {
+    /// Name for logs, e.g. `directory` or `sites/<luid>`.
+    fn name(&self) -> &str;
+    /// Answers all queries from one consistent read, in their order.
+    fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>>;
+    /// Applies one change; the answer comes when it is durable.
+    fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>>;
+    /// Events after a sink's cursor, in order, at most `limit`.
+    fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>>;
+    /// Moves a sink's cursor.
+    fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>>;
+    /// Whether it can serve.
+    fn health(&self) -> Answer<Result<(), StoreError>>;
+    /// What its schema is.
+    fn schema(&self) -> Answer<Result<SchemaStatus, StoreError>>;
+    /// Writes a consistent copy to a file that does not exist yet (SQLite: `VACUUM INTO`).
+    fn backup(&self, path: &str) -> Answer<Result<(), StoreError>>;
+    /// Stops it: work in flight ends, files are closed.
+    fn stop(&self) -> Answer<Result<(), StoreError>>;
+}
+
+/// Why a sink took nothing more.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SinkError {
+    /// May be tried again later.
+    #[error("the sink is unavailable: {0}")]
+    Unavailable(String),
+    /// It will never take this batch.
+    #[error("the sink rejects the batch: {0}")]
+    Rejected(String),
+}
+
+/// An audit sink instance. At least once, in order.
+pub trait AuditSink: Send + Sync {
+    /// The instance's name in the config; its cursor in each store.
+    fn name(&self) -> &str;
+    /// Delivers a batch of CloudEvents (JSON values, rendered by the service).
+    fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>>;
+    /// Stops it after flushing.
+    fn stop(&self) -> Answer<Result<(), SinkError>>;
+}
+
+/// Opens a store for a site when the site appears.
+pub trait StoreOpener: Send + Sync {
+    /// Opens the store named `store` in the config for this site (or the directory: `site` is `None`).
+    fn open(
+        &self,
+        store: &str,
+        site: Option<SiteLuid>,
+    ) -> Answer<Result<std::sync::Arc<dyn Store>, StoreError>>;
+}
