@@ -4,4 +4,6 @@
 //! `libloading` or the config file's syntax; decides nothing that a rule in patd-core could decide.
 #![forbid(unsafe_code)]
 
+pub mod error;
 pub mod ports;
+pub mod view;
