@@ -6,10 +6,14 @@
 //! Records are in [`record`], what a decision asks a store to do is in [`changes`].
 #![forbid(unsafe_code)]
 
+pub mod base62;
 pub mod changes;
 pub mod event;
 pub mod id;
+pub mod invitation_text;
 pub mod name;
 pub mod record;
 pub mod secret;
+pub mod session_text;
 pub mod time;
+pub mod token_text;
