@@ -1,0 +1,63 @@
+//! What a plug-in says about itself, before and after `create`. Must never carry a secret: answers land in logs and pages.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Version of the payloads in this module.
+pub const SCHEMA: u32 = 1;
+
+/// [`ServiceDescription::max_in_flight`] when the plug-in does not say.
+pub const DEFAULT_MAX_IN_FLIGHT: u32 = 64;
+
+/// Description of a hasher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HasherDescription {
+    /// `hasher`.
+    pub kind: String,
+    /// Version of this payload.
+    pub schema: u32,
+    /// PHC scheme names whose parameters the hasher understands.
+    pub schemes: Vec<String>,
+    /// JSON Schema of the configuration.
+    #[serde(default)]
+    pub config_schema: Value,
+    /// A configuration that works.
+    #[serde(default)]
+    pub example_config: Value,
+    /// Known answers; the host checks them before it uses the hasher.
+    #[serde(default)]
+    pub self_test: Vec<KnownAnswer>,
+}
+
+/// One known answer of a hasher. The secret is a published test value, never a real one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownAnswer {
+    /// The secret, base64url without padding.
+    pub secret: String,
+    /// The parameters text.
+    pub params: String,
+    /// The digest, base64url without padding.
+    pub digest: String,
+}
+
+/// Description of a store or an audit sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceDescription {
+    /// `store` or `audit`.
+    pub kind: String,
+    /// Version of this payload.
+    pub schema: u32,
+    /// How many requests the plug-in takes at once.
+    #[serde(default = "default_max_in_flight")]
+    pub max_in_flight: u32,
+    /// JSON Schema of the configuration.
+    #[serde(default)]
+    pub config_schema: Value,
+    /// A configuration that works.
+    #[serde(default)]
+    pub example_config: Value,
+}
+
+fn default_max_in_flight() -> u32 {
+    DEFAULT_MAX_IN_FLIGHT
+}
