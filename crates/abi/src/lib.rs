@@ -220,7 +220,8 @@ pub struct Create {
 }
 
 /// Makes an instance: `[init]`, no IO, no threads.
-pub type CreateFn = unsafe extern "C" fn(input: *const Create, out_self: *mut *mut c_void, detail: Out) -> Status;
+pub type CreateFn =
+    unsafe extern "C" fn(input: *const Create, out_self: *mut *mut c_void, detail: Out) -> Status;
 /// Frees an instance: `[init]`, nothing else is running on it.
 pub type DestroyFn = unsafe extern "C" fn(me: *mut c_void);
 /// Describes the plug-in as JSON: `[thread-safe]`, `me` may be NULL.
@@ -247,10 +248,17 @@ pub struct Hasher {
         Option<unsafe extern "C" fn(me: *mut c_void, salt: Bytes, params: Out, detail: Out) -> Status>,
     /// The digest of a secret under `params`: `[thread-safe] [cpu-bound]`.
     pub derive: Option<
-        unsafe extern "C" fn(me: *mut c_void, secret: Bytes, params: Bytes, digest: Out, detail: Out) -> Status,
+        unsafe extern "C" fn(
+            me: *mut c_void,
+            secret: Bytes,
+            params: Bytes,
+            digest: Out,
+            detail: Out,
+        ) -> Status,
     >,
     /// Writes 1 when `params` are not what `new_params` would give today: `[thread-safe]`.
-    pub needs_rehash: Option<unsafe extern "C" fn(me: *mut c_void, params: Bytes, answer: *mut u32) -> Status>,
+    pub needs_rehash:
+        Option<unsafe extern "C" fn(me: *mut c_void, params: Bytes, answer: *mut u32) -> Status>,
 }
 
 /// One request to a [`Service`]; borrowed for `submit` only.
