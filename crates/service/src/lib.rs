@@ -5,5 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod me;
+pub mod members;
 pub mod ports;
+pub mod service;
+pub mod sign_in;
+pub mod tokens;
 pub mod view;
