@@ -6,3 +6,6 @@
 
 pub mod audit;
 pub mod describe;
+pub mod rows;
+pub mod store;
+pub mod wire;
