@@ -196,7 +196,7 @@ pub enum Found {
     /// Sessions.
     Sessions(Vec<Session>),
     /// A token and the session that its row names.
-    TokenAndSession(Option<(Token, Option<Session>)>),
+    TokensAndSessions(Vec<(Token, Option<Session>)>),
     /// Events.
     Events(Vec<Event>),
     /// A time, where there is one.
