@@ -5,10 +5,17 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+mod facts;
+pub mod hash_pool;
+mod keys;
+pub mod limits;
+mod live;
 pub mod me;
 pub mod members;
 pub mod ports;
+mod queues;
 pub mod service;
 pub mod sign_in;
 pub mod tokens;
 pub mod view;
+mod world;

@@ -1,0 +1,185 @@
+//! Limits on guessing: failed attempts per account and per address make the next attempt wait, longer each time.
+//!
+//! Only for what can be guessed (passwords, one-time codes): a token's 256 bits cannot, so its sign-in never comes
+//! here and cannot be locked out. Lives in memory, per daemon.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use parking_lot::Mutex;
+use patd_core::time::{Span, Timestamp};
+
+use crate::error::{Error, Result};
+
+/// How many failures are free, and how the delay grows after them.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitPolicy {
+    /// Failures of one account before the first delay.
+    pub free_per_account: u32,
+    /// Failures from one address before the first delay.
+    pub free_per_address: u32,
+    /// The first delay; doubles with each further failure.
+    pub first_delay: Span,
+    /// The longest delay.
+    pub max_delay: Span,
+}
+
+/// More keys than this are not remembered: the oldest half goes.
+const MAX_KEYS: usize = 100_000;
+/// A key without failures for this long is forgotten.
+const FORGET_AFTER: Span = Span::minutes(60);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Account(String),
+    Address(String),
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Timestamp,
+    blocked_until: Timestamp,
+}
+
+/// The counters.
+pub(crate) struct Limits {
+    policy: LimitPolicy,
+    failures: Mutex<HashMap<Key, Failures>>,
+}
+
+/// An attempt that is under way and counts as failed until it is forgiven.
+#[must_use]
+pub(crate) struct Attempt {
+    account: Key,
+    address: Key,
+}
+
+impl Limits {
+    pub(crate) fn new(policy: LimitPolicy) -> Self {
+        Self { policy, failures: Mutex::new(HashMap::new()) }
+    }
+
+    /// Starts an attempt: counted at once, so that attempts side by side cannot outrun the count.
+    pub(crate) fn begin(&self, account: &str, address: &str, now: Timestamp) -> Result<Attempt> {
+        let attempt = Attempt {
+            account: Key::Account(account.to_ascii_lowercase()),
+            address: Key::Address(network(address)),
+        };
+        let mut failures = self.failures.lock();
+        let wait = [&attempt.account, &attempt.address]
+            .into_iter()
+            .filter_map(|key| failures.get(key))
+            .map(|f| f.blocked_until.0.saturating_sub(now.0))
+            .max()
+            .unwrap_or(0);
+        if wait > 0 {
+            return Err(Error::TooManyAttempts {
+                retry_after_s: u64::try_from(wait / 1_000_000).unwrap_or(0) + 1,
+            });
+        }
+        if failures.len() >= MAX_KEYS {
+            let mut times: Vec<_> = failures.values().map(|f| f.last).collect();
+            times.sort_unstable();
+            let median = times[times.len() / 2];
+            failures.retain(|_, f| f.last > median);
+        }
+        for (key, free) in [
+            (&attempt.account, self.policy.free_per_account),
+            (&attempt.address, self.policy.free_per_address),
+        ] {
+            let entry =
+                failures.entry(key.clone()).or_insert(Failures { count: 0, last: now, blocked_until: now });
+            if entry.last.plus(FORGET_AFTER) < now {
+                entry.count = 0;
+            }
+            entry.count = entry.count.saturating_add(1);
+            entry.last = now;
+            if entry.count > free {
+                entry.blocked_until = now.plus(self.delay(entry.count - free));
+            }
+        }
+        Ok(attempt)
+    }
+
+    /// The attempt was good: the account starts anew, the address gets its one count back.
+    pub(crate) fn forgive(&self, attempt: &Attempt) {
+        let mut failures = self.failures.lock();
+        failures.remove(&attempt.account);
+        if let Some(entry) = failures.get_mut(&attempt.address) {
+            entry.count = entry.count.saturating_sub(1);
+            entry.blocked_until = entry.last;
+        }
+    }
+
+    fn delay(&self, beyond: u32) -> Span {
+        let factor = 1_i64.checked_shl(beyond.saturating_sub(1).min(40)).unwrap_or(i64::MAX);
+        Span(self.policy.first_delay.0.saturating_mul(factor).min(self.policy.max_delay.0))
+    }
+}
+
+/// The network that an address stands for: IPv4 whole, IPv6 by /64.
+fn network(address: &str) -> String {
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4.to_string(),
+            None => {
+                v6.segments()[..4].iter().map(|s| format!("{s:x}")).collect::<Vec<_>>().join(":") + "::/64"
+            }
+        },
+        _ => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits::new(LimitPolicy {
+            free_per_account: 3,
+            free_per_address: 100,
+            first_delay: Span::seconds(1),
+            max_delay: Span::seconds(8),
+        })
+    }
+
+    #[test]
+    fn the_delay_doubles_with_each_failure_up_to_its_maximum() {
+        let limits = limits();
+        let mut now = Timestamp(0);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            while let Err(Error::TooManyAttempts { retry_after_s }) =
+                limits.begin("ann", "10.0.0.1", now).map(drop)
+            {
+                waits.push(retry_after_s - 1);
+                now = now.plus(Span::seconds(i64::try_from(retry_after_s).expect("small")));
+            }
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 8]);
+    }
+
+    #[test]
+    fn a_good_attempt_clears_the_account_in_every_spelling() {
+        let limits = limits();
+        for _ in 0..3 {
+            let attempt = limits.begin("Ann", "10.0.0.1", Timestamp(0)).expect("free");
+            limits.forgive(&attempt);
+        }
+        for name in ["ann", "ANN", "aNN"] {
+            let _counted = limits.begin(name, "10.0.0.1", Timestamp(0)).expect("free");
+        }
+        let _last = limits
+            .begin("ann", "10.0.0.1", Timestamp(0))
+            .expect("the fourth is let through and then delayed");
+        assert!(limits.begin("Ann", "10.0.0.2", Timestamp(0)).is_err());
+    }
+
+    #[test]
+    fn an_ipv6_client_is_counted_by_its_64_bit_network() {
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:10.0.0.1"), "10.0.0.1");
+    }
+}
