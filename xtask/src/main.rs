@@ -1,3 +1,59 @@
-//! Placeholder.
+//! `cargo xtask`: the one door for people who work on patd or try it.
+//!
+//! Each task is a module with a `run` function; this file only parses the command line and hands over. It must
+//! never hold task logic. To add a task: a module, a variant of [`Task`], an arm in [`dispatch`].
+//!
+//! Progress goes to standard error, results (paths, addresses, the demo's story) to standard output.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod command;
+mod failure;
+mod out;
+mod plugins;
+mod python;
+mod system;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// The tasks of people who work on patd or try it.
+///
+/// Exit codes: 0 done; 1 a step failed and said what; 2 the command line is wrong or asks for what is not built yet.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what is missing, build everything, check formatting and lints, run every test.
+    Test(test::Args),
+    /// Work on the plug-ins.
+    #[command(subcommand)]
+    Plugins(plugins::Command),
+}
+
+fn dispatch(task: Task) -> Result<(), Failure> {
+    match task {
+        Task::Test(args) => test::run(&args),
+        Task::Plugins(command) => plugins::run(&command),
+    }
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Running other programs: whole command lines in error messages, nothing through a shell.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
+use crate::failure::{Context, Failure};
+
+/// The Cargo that started this task, so that a toolchain chosen with `+name` stays chosen.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// The command line as a person would type it (arguments are never secret here).
+pub(crate) fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs to the end with inherited output.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let line = shown(command);
+    let status = command.stdin(Stdio::null()).status().context(format_args!("cannot run `{line}`"))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{line}` ended with {status}"))) }
+}
+
+/// Runs to the end without output and says whether it succeeded; a program that does not exist has not.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,70 @@
+//! The Python environments with the real Tableau clients that the black-box tests drive.
+//!
+//! Two, because two versions of tableauserverclient cannot share one; tabcmd insists on 0.41 and lives beside it.
+//! An environment is made once and kept: a stamp inside says which requirements it was made for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::run;
+use crate::failure::{Context, Failure};
+use crate::out;
+use crate::workspace::Workspace;
+
+/// One environment: its folder below `<target>/venv` and what pip installs into it.
+struct Environment {
+    folder: &'static str,
+    requirements: &'static [&'static str],
+}
+
+const TSC_0_41: Environment = Environment {
+    folder: "tsc-0.41",
+    requirements: &["tableauserverclient==0.41", "tabcmd==2.0.21", "tableau-api-lib==0.1.50"],
+};
+const TSC_0_42: Environment =
+    Environment { folder: "tsc-0.42", requirements: &["tableauserverclient==0.42"] };
+
+/// The interpreters of the environments.
+#[derive(Debug, Clone)]
+pub(crate) struct Pythons {
+    /// With tableauserverclient 0.41, tabcmd and tableau-api-lib.
+    pub(crate) tsc_0_41: PathBuf,
+    /// With tableauserverclient 0.42.
+    pub(crate) tsc_0_42: PathBuf,
+    /// The `tabcmd` command of the first one.
+    pub(crate) tabcmd: PathBuf,
+}
+
+/// Makes the environments that are not there yet.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<Pythons, Failure> {
+    let venvs = workspace.target.join("venv");
+    let old = make(&venvs, &TSC_0_41)?;
+    let new = make(&venvs, &TSC_0_42)?;
+    Ok(Pythons {
+        tsc_0_41: old.join("bin/python"),
+        tsc_0_42: new.join("bin/python"),
+        tabcmd: old.join("bin/tabcmd"),
+    })
+}
+
+fn make(venvs: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
+    let folder = venvs.join(environment.folder);
+    let stamp = folder.join("patd-requirements.txt");
+    let wanted = environment.requirements.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(folder);
+    }
+    out::step(format_args!("making {} with {}", folder.display(), environment.requirements.join(", ")));
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "0"]);
+    run(pip.args(environment.requirements)).map_err(|failure| {
+        Failure::new(format!(
+            "cannot install {} from PyPI, which the black-box tests need: {failure}",
+            environment.requirements.join(", ")
+        ))
+    })?;
+    fs::write(&stamp, wanted).context(format_args!("cannot write {}", stamp.display()))?;
+    Ok(folder)
+}
