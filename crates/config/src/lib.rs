@@ -34,7 +34,7 @@ pub use plugin_config::{PluginConfig, SettingError};
 pub use resolved::{ResolvedSite, Unpinned};
 pub use sections::defaults::Defaults;
 pub use sections::hashers::Hasher;
-pub use sections::limits::{Attempts, Limits};
+pub use sections::limits::Limits;
 pub use sections::log::{Log, LogFormat, LogLevel};
 pub use sections::plugins::Plugins;
 pub use sections::server::{Listen, Network, PublicUrl, Server};

@@ -20,12 +20,6 @@ fn an_unknown_key_is_refused_with_file_line_and_key() {
     check("\n[servr]\n", 2, "servr", "unknown key `servr`");
     check("[log]\nlevel = 'info'\ncolour = true", 3, "log.colour", "unknown key");
     check("[limits]\nmax_bodies = 1", 2, "limits.max_bodies", "unknown key");
-    check(
-        "[limits]\naccount_attempts = { count = 1, first_delay = '1s', max_delay = '1s', x = 1 }",
-        2,
-        "limits.account_attempts.x",
-        "unknown key",
-    );
     check("[plugins]\nfolder = '/x'", 2, "plugins.folder", "unknown key");
     check(
         "[hashers.tokens]\nplugin = 'x'\n[hashers.passwords]\nplugin = 'x'\nhash = 1",
@@ -61,12 +55,6 @@ fn a_wrong_type_is_refused_with_its_line() {
 #[test]
 fn a_missing_key_is_refused_with_the_line_of_its_table() {
     check("[log]\n[hashers.tokens]\nconfig = {}", 2, "hashers.tokens", "missing key `plugin`");
-    check(
-        "[limits]\naccount_attempts = { count = 5 }",
-        2,
-        "limits.account_attempts",
-        "missing key `first_delay`",
-    );
 }
 
 #[test]
@@ -102,15 +90,11 @@ fn bad_values_of_server_are_refused() {
 fn bad_values_of_log_limits_and_plugins_are_refused() {
     check("[log]\nformat = 'xml'", 2, "log.format", "unknown variant");
     check("[log]\nlevel = 'loud'", 2, "log.level", "unknown variant");
-    let attempts = |count, first, max| {
-        format!(
-            "[limits]\naddress_attempts = {{ count = {count}, first_delay = '{first}', max_delay = '{max}' }}"
-        )
-    };
-    check(&attempts(0, "1s", "1m"), 2, "limits.address_attempts.count", "at least 1");
-    check(&attempts(1, "0s", "1m"), 2, "limits.address_attempts.first_delay", "longer than nothing");
-    check(&attempts(1, "2s", "1s"), 2, "limits.address_attempts.max_delay", "not be shorter");
-    check(&attempts(1, "2s", "2d"), 2, "limits.address_attempts.max_delay", "lock-out");
+    check("[limits]\nattempts_per_account = 0", 2, "limits.attempts_per_account", "at least 1");
+    check("[limits]\nattempts_per_address = 0", 2, "limits.attempts_per_address", "at least 1");
+    check("[limits]\nfirst_delay = '0s'", 2, "limits.first_delay", "longer than nothing");
+    check("[limits]\nfirst_delay = '2s'\nmax_delay = '1s'", 3, "limits.max_delay", "not be shorter");
+    check("[limits]\nmax_delay = '2d'", 2, "limits.max_delay", "lock-out");
     check("[limits]\nmax_body = 10", 2, "limits.max_body", "between");
     check("[limits]\nheader_timeout = '10'", 2, "limits.header_timeout", "is no duration");
     check("[limits]\nheader_timeout = '2h'", 2, "limits.header_timeout", "between");
