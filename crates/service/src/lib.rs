@@ -4,8 +4,10 @@
 //! `libloading` or the config file's syntax; decides nothing that a rule in patd-core could decide.
 #![forbid(unsafe_code)]
 
+pub mod cloud_event;
 pub mod error;
 mod facts;
+mod failures;
 pub mod hash_pool;
 mod keys;
 pub mod limits;
@@ -13,9 +15,12 @@ mod live;
 pub mod me;
 pub mod members;
 pub mod ports;
+mod pump;
 mod queues;
 pub mod service;
 pub mod sign_in;
+pub mod start;
+mod sweeper;
 pub mod tokens;
 pub mod view;
 mod world;

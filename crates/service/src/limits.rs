@@ -13,15 +13,29 @@ use crate::error::{Error, Result};
 
 /// How many failures are free, and how the delay grows after them.
 #[derive(Clone, Copy, Debug)]
-pub struct LimitPolicy {
-    /// Failures of one account before the first delay.
-    pub free_per_account: u32,
-    /// Failures from one address before the first delay.
-    pub free_per_address: u32,
+pub struct Attempts {
+    /// Failures before the first delay.
+    pub free: u32,
     /// The first delay; doubles with each further failure.
     pub first_delay: Span,
     /// The longest delay.
     pub max_delay: Span,
+}
+
+impl Attempts {
+    fn delay(&self, beyond: u32) -> Span {
+        let factor = 1_i64.checked_shl(beyond.saturating_sub(1).min(40)).unwrap_or(i64::MAX);
+        Span(self.first_delay.0.saturating_mul(factor).min(self.max_delay.0))
+    }
+}
+
+/// The limits per account and per address.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitPolicy {
+    /// Of one account, in all spellings, at all sites and on all surfaces.
+    pub account: Attempts,
+    /// Of one address (IPv6 by /64).
+    pub address: Attempts,
 }
 
 /// More keys than this are not remembered: the oldest half goes.
@@ -84,10 +98,9 @@ impl Limits {
             let median = times[times.len() / 2];
             failures.retain(|_, f| f.last > median);
         }
-        for (key, free) in [
-            (&attempt.account, self.policy.free_per_account),
-            (&attempt.address, self.policy.free_per_address),
-        ] {
+        for (key, policy) in
+            [(&attempt.account, &self.policy.account), (&attempt.address, &self.policy.address)]
+        {
             let entry =
                 failures.entry(key.clone()).or_insert(Failures { count: 0, last: now, blocked_until: now });
             if entry.last.plus(FORGET_AFTER) < now {
@@ -95,8 +108,8 @@ impl Limits {
             }
             entry.count = entry.count.saturating_add(1);
             entry.last = now;
-            if entry.count > free {
-                entry.blocked_until = now.plus(self.delay(entry.count - free));
+            if entry.count > policy.free {
+                entry.blocked_until = now.plus(policy.delay(entry.count - policy.free));
             }
         }
         Ok(attempt)
@@ -110,11 +123,6 @@ impl Limits {
             entry.count = entry.count.saturating_sub(1);
             entry.blocked_until = entry.last;
         }
-    }
-
-    fn delay(&self, beyond: u32) -> Span {
-        let factor = 1_i64.checked_shl(beyond.saturating_sub(1).min(40)).unwrap_or(i64::MAX);
-        Span(self.policy.first_delay.0.saturating_mul(factor).min(self.policy.max_delay.0))
     }
 }
 
@@ -136,12 +144,8 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits::new(LimitPolicy {
-            free_per_account: 3,
-            free_per_address: 100,
-            first_delay: Span::seconds(1),
-            max_delay: Span::seconds(8),
-        })
+        let attempts = |free| Attempts { free, first_delay: Span::seconds(1), max_delay: Span::seconds(8) };
+        Limits::new(LimitPolicy { account: attempts(3), address: attempts(100) })
     }
 
     #[test]

@@ -1,9 +1,43 @@
-//! [`Service`]: everything that patd does for its callers. Each use-case lives in the module of its subject.
+//! [`Service`]: everything that patd does for its callers. Each use-case lives in the module of its subject; start
+//! and stop are in [`crate::start`].
 
-use patd_core::id::SiteLuid;
+use std::sync::Arc;
 
-/// The use-cases over their ports. Shared by every surface; cheap to clone behind an `Arc`.
-pub struct Service {}
+use patd_core::event::{Actor, Event, EventType, Origin};
+use patd_core::id::{EventId, SiteLuid, UserLuid};
+use patd_core::secret::{PhcDigest, Secret256};
+use patd_core::time::Timestamp;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::failures::Failures;
+use crate::hash_pool::Hashers;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::ports::{AuditSink, Clock, Random};
+use crate::view::{Caller, SiteView};
+use crate::world::{SiteRuntime, TokenQueue, World};
+
+/// The use-cases over their ports. Shared by every surface behind an `Arc`.
+pub struct Service {
+    pub(crate) world: Arc<World>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) hashers: Hashers,
+    pub(crate) default_password_hasher: String,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) queue: TokenQueue,
+    pub(crate) failures: Failures,
+    pub(crate) sinks: Vec<Arc<dyn AuditSink>>,
+    pub(crate) dummy: OnceCell<PhcDigest>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+}
 
 /// Which site a caller means: a content URL in any case, or a LUID.
 #[derive(Clone, Debug)]
@@ -12,12 +46,115 @@ pub struct SiteRef<'a>(pub &'a str);
 impl Service {
     /// Whether every part that requests need is up; the reasons if not (for `/readyz`; never a secret).
     pub async fn readiness(&self) -> Vec<String> {
-        Vec::new()
+        let mut reasons = Vec::new();
+        let stores: Vec<_> = {
+            let sites = self.world.sites.load();
+            std::iter::once(Arc::clone(&self.world.directory))
+                .chain(sites.iter().map(|s| Arc::clone(&s.store)))
+                .collect()
+        };
+        for store in stores {
+            if let Err(e) = store.health().await {
+                reasons.push(format!("store {}: {e}", store.name()));
+            }
+        }
+        reasons
     }
 
     /// The LUID of an active site, by content URL (any case) or LUID.
     #[must_use]
-    pub fn site(&self, _site: &SiteRef<'_>) -> Option<SiteLuid> {
-        None
+    pub fn site(&self, site: &SiteRef<'_>) -> Option<SiteLuid> {
+        self.world.sites.load().find(site.0).map(|s| s.row.load().luid)
     }
+
+    /// How many sessions are live (for metrics).
+    #[must_use]
+    pub fn live_sessions(&self) -> usize {
+        self.world.live.len()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A served site, or what unknown sites answer.
+    pub(crate) fn served(&self, site: SiteLuid) -> Result<Arc<SiteRuntime>> {
+        self.world.site(site).ok_or(Error::NotFound("site"))
+    }
+
+    /// A random UUID (version 4).
+    pub(crate) fn fresh_uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// A time-ordered event id (UUID version 7), so that listings merge by it.
+    pub(crate) fn fresh_event_id(&self) -> EventId {
+        event_id(self.now(), &*self.random)
+    }
+
+    /// 256 random bits.
+    pub(crate) fn fresh_secret(&self) -> Secret256 {
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.random.fill(&mut *bytes);
+        Secret256::new(*bytes)
+    }
+}
+
+/// A time-ordered event id (UUID version 7, RFC 9562 §5.7).
+pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
+    let millis = u64::try_from(now.0 / 1000).unwrap_or(0);
+    EventId(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+}
+
+/// An event of patd itself.
+pub(crate) fn system_event(
+    now: Timestamp,
+    random: &dyn Random,
+    kind: EventType,
+    site: Option<SiteLuid>,
+    reason: String,
+) -> Event {
+    Event {
+        id: event_id(now, random),
+        time: now,
+        site,
+        kind,
+        actor: Actor::System,
+        user: None,
+        token: None,
+        session: None,
+        origin: Origin::default(),
+        reason,
+        count: 1,
+    }
+}
+
+pub(crate) fn site_view(site: &SiteRuntime) -> SiteView {
+    let row = site.row.load();
+    SiteView { luid: row.luid, content_url: row.content_url.as_str().to_owned(), name: row.name.clone() }
+}
+
+/// The caller as the actor of events.
+pub(crate) fn actor(caller: &Caller) -> Actor {
+    Actor::User { luid: caller.user, username: caller.username.to_string() }
+}
+
+/// Refuses a caller that is not a site admin of `site`.
+pub(crate) fn require_admin(caller: &Caller, site: SiteLuid) -> Result<()> {
+    if caller.site != site {
+        return Err(Error::NotFound("site"));
+    }
+    if !caller.role.is_admin() {
+        return Err(Error::NotPermitted("only a site admin may do this"));
+    }
+    Ok(())
+}
+
+/// Refuses a caller that is neither a site admin of `site` nor `user` himself.
+pub(crate) fn require_admin_or_self(caller: &Caller, site: SiteLuid, user: UserLuid) -> Result<()> {
+    if caller.site == site && caller.user == user { Ok(()) } else { require_admin(caller, site) }
 }

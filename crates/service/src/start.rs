@@ -1,0 +1,347 @@
+//! Start and stop: opens the stores, lets the config's sites into the directory, fills the live table, starts the
+//! outbox pump and the sweeper.
+//!
+//! Nothing is served before this has ended well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use patd_core::changes::{Changes, Row, Write};
+use patd_core::event::EventType;
+use patd_core::id::{HomeNumber, SiteLuid, Version};
+use patd_core::name::ContentUrl;
+use patd_core::record::{Policy, Site, SiteState};
+use patd_core::time::{Span, Timestamp};
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use crate::facts::{Facts, ask, nonsense};
+use crate::failures::Failures;
+use crate::hash_pool::Hashers;
+use crate::keys::Keys;
+use crate::limits::{LimitPolicy, Limits};
+use crate::live::LiveTable;
+use crate::ports::{AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
+use crate::queues::Queues;
+use crate::service::{Service, event_id, system_event};
+use crate::world::{SiteRuntime, Sites, World};
+
+/// A clock this far behind the newest event is refused (R4).
+const MAX_BEHIND: Span = Span::minutes(5);
+/// Sessions read at once while the live table is filled.
+const LOAD_PAGE: u32 = 1000;
+
+/// A site as the config wants it.
+#[derive(Clone, Debug)]
+pub struct SitePlan {
+    /// The table's key in the config file; what the directory knows the site by.
+    pub key: String,
+    /// Content URL.
+    pub content_url: ContentUrl,
+    /// Name for people.
+    pub name: String,
+    /// Policy.
+    pub policy: Policy,
+    /// Name of its store in the config.
+    pub store: String,
+    /// Name of the hasher for tokens.
+    pub token_hasher: String,
+    /// Name of the hasher for passwords.
+    pub password_hasher: String,
+    /// Names of its sinks.
+    pub sinks: Vec<String>,
+}
+
+/// What a service is made of.
+pub struct Parts {
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The 32 bytes of the key file.
+    pub key: Zeroizing<[u8; 32]>,
+    /// Hashers.
+    pub hashers: Hashers,
+    /// Name of the hasher for passwords where no site decides.
+    pub password_hasher: String,
+    /// Opens stores.
+    pub opener: Arc<dyn StoreOpener>,
+    /// Name of the directory's store in the config.
+    pub directory: String,
+    /// The sites.
+    pub sites: Vec<SitePlan>,
+    /// The sinks.
+    pub sinks: Vec<Arc<dyn AuditSink>>,
+    /// Limits on guessing.
+    pub limits: LimitPolicy,
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A store failed.
+    #[error("store `{name}`: {source}")]
+    Store {
+        /// Its name in the config.
+        name: String,
+        /// What it said.
+        source: StoreError,
+    },
+    /// R4.
+    #[error(
+        "the clock is {behind_s} s behind the newest event in store `{store}`: correct the clock, or the restored \
+         data, before starting again (tokens and sessions would live too long)"
+    )]
+    ClockBehind {
+        /// Which store has the event.
+        store: String,
+        /// How far.
+        behind_s: i64,
+    },
+    /// Anything else that a use-case ended with.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<crate::error::Error> for StartError {
+    fn from(e: crate::error::Error) -> Self {
+        match e {
+            crate::error::Error::Unavailable { cause } => Self::Failed(cause),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl Service {
+    /// Starts.
+    ///
+    /// # Errors
+    /// [`StartError`] says which store or which site, and what to do.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
+        let now = parts.clock.now();
+        let directory = open(&*parts.opener, &parts.directory, None).await?;
+        check_clock(&*directory, now).await?;
+        let rows = enrol_sites(&parts, &*directory, now).await?;
+
+        let mut runtimes = Vec::new();
+        for (plan, row) in rows {
+            let store = open(&*parts.opener, &plan.store, Some(row.luid)).await?;
+            check_clock(&*store, now).await?;
+            runtimes.push(Arc::new(SiteRuntime {
+                row: Arc::new(ArcSwap::from_pointee(row)),
+                store,
+                token_hasher: plan.token_hasher,
+                password_hasher: plan.password_hasher,
+                sinks: plan.sinks,
+            }));
+        }
+        let world = Arc::new(World {
+            directory,
+            sites: ArcSwap::from_pointee(Sites::new(runtimes)),
+            facts: Facts::default(),
+            live: LiveTable::default(),
+            bell: Notify::new(),
+        });
+        fill_live_table(&world, now).await?;
+
+        let service = Arc::new(Self {
+            world,
+            clock: parts.clock,
+            random: parts.random,
+            hashers: parts.hashers,
+            default_password_hasher: parts.password_hasher,
+            keys: Keys::derive(&parts.key),
+            limits: Limits::new(parts.limits),
+            queue: Queues::default(),
+            failures: Failures::default(),
+            sinks: parts.sinks,
+            dummy: OnceCell::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        });
+        service.start_pump();
+        service.start_sweeper();
+        Ok(service)
+    }
+
+    /// Stops: the outbox gets one last pass, sinks flush, stores close. Call after the last request has ended.
+    pub async fn stop(&self, patience: Duration) {
+        self.flush_failures().await;
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!("background work did not end in time; events that wait stay in the outbox");
+        }
+        for sink in &self.sinks {
+            if let Err(e) = sink.stop().await {
+                tracing::warn!(sink = sink.name(), error = %e, "a sink did not stop cleanly");
+            }
+        }
+        let stores: Vec<_> = {
+            let sites = self.world.sites.load();
+            sites.iter().map(|s| Arc::clone(&s.store)).chain([Arc::clone(&self.world.directory)]).collect()
+        };
+        for store in stores {
+            if let Err(e) = store.stop().await {
+                tracing::warn!(store = store.name(), error = %e, "a store did not stop cleanly");
+            }
+        }
+    }
+}
+
+async fn open(
+    opener: &dyn StoreOpener,
+    name: &str,
+    site: Option<SiteLuid>,
+) -> Result<Arc<dyn Store>, StartError> {
+    opener.open(name, site).await.map_err(|source| StartError::Store { name: name.to_owned(), source })
+}
+
+async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError> {
+    let Found::Time(newest) = ask(store, Query::NewestEvent).await? else {
+        return Err(nonsense(store).into());
+    };
+    match newest {
+        Some(newest) if newest.minus(MAX_BEHIND) > now => Err(StartError::ClockBehind {
+            store: store.name().to_owned(),
+            behind_s: (newest.0 - now.0) / 1_000_000,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Brings the directory's sites in line with the config: new ones are added, changed ones updated, missing ones
+/// suspended. Each change carries its event (R7).
+async fn enrol_sites(
+    parts: &Parts,
+    directory: &dyn Store,
+    now: Timestamp,
+) -> Result<Vec<(SitePlan, Site)>, StartError> {
+    let Found::Sites(known) = ask(directory, Query::Sites).await? else {
+        return Err(nonsense(directory).into());
+    };
+    let random = &*parts.random;
+    let mut rows = Vec::new();
+    for plan in &parts.sites {
+        let old = known.iter().find(|s| s.key == plan.key && s.state != SiteState::Deleted);
+        let wanted = Site {
+            luid: old.map_or_else(|| SiteLuid(fresh(random)), |s| s.luid),
+            key: plan.key.clone(),
+            content_url: plan.content_url.clone(),
+            name: plan.name.clone(),
+            home: match old {
+                Some(s) => s.home,
+                None => unused_home_number(random, directory).await?,
+            },
+            state: SiteState::Active,
+            policy: plan.policy.clone(),
+            not_before: old.map_or(Timestamp(0), |s| s.not_before),
+            credential: old.and_then(|s| s.credential.clone()),
+            created_at: old.map_or(now, |s| s.created_at),
+            version: old.map_or(Version(1), |s| s.version),
+        };
+        match old {
+            Some(old) if *old == wanted => rows.push((plan.clone(), wanted)),
+            Some(_) => {
+                write_site(
+                    random,
+                    directory,
+                    now,
+                    Write::Update(Row::Site(wanted.clone())),
+                    "config changed",
+                )
+                .await?;
+                rows.push((plan.clone(), Site { version: Version(wanted.version.0 + 1), ..wanted }));
+            }
+            None => {
+                write_site(random, directory, now, Write::Insert(Row::Site(wanted.clone())), "site added")
+                    .await?;
+                rows.push((plan.clone(), wanted));
+            }
+        }
+    }
+    for gone in known.iter().filter(|s| s.state == SiteState::Active) {
+        if !parts.sites.iter().any(|plan| plan.key == gone.key) {
+            let suspended = Site { state: SiteState::Suspended, ..gone.clone() };
+            write_site(random, directory, now, Write::Update(Row::Site(suspended)), "site left the config")
+                .await?;
+        }
+    }
+    Ok(rows)
+}
+
+async fn write_site(
+    random: &dyn Random,
+    directory: &dyn Store,
+    now: Timestamp,
+    write: Write,
+    reason: &str,
+) -> Result<(), StartError> {
+    let (Write::Insert(Row::Site(site)) | Write::Update(Row::Site(site))) = &write else {
+        return Err(StartError::Failed("not a site".to_owned()));
+    };
+    let event = system_event(now, random, EventType::SitePolicyChanged, Some(site.luid), reason.to_owned());
+    let content_url = site.content_url.as_str().to_owned();
+    let changes =
+        Changes { id: event_id(now, random).0, expect: Vec::new(), write: vec![write], events: vec![event] };
+    match directory.apply(changes).await {
+        Ok(crate::ports::Applied::Done) => Ok(()),
+        Ok(crate::ports::Applied::Conflict(c)) => Err(StartError::Failed(format!(
+            "site `{content_url}` cannot be added to the directory ({c:?}): is its content URL that of another site, \
+             perhaps of one that left the config?"
+        ))),
+        Err(source) => Err(StartError::Store { name: directory.name().to_owned(), source }),
+    }
+}
+
+fn fresh(random: &dyn Random) -> uuid::Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+async fn unused_home_number(random: &dyn Random, directory: &dyn Store) -> Result<HomeNumber, StartError> {
+    loop {
+        let mut bytes = [0; 4];
+        random.fill(&mut bytes);
+        let home = HomeNumber(u32::from_be_bytes(bytes));
+        let Found::Counts(used, _) = ask(directory, Query::HomeNumberUsed(home)).await? else {
+            return Err(nonsense(directory).into());
+        };
+        if used == 0 {
+            return Ok(home);
+        }
+    }
+}
+
+/// Reads every live session of every store, with the facts that it lives by.
+async fn fill_live_table(world: &Arc<World>, now: Timestamp) -> Result<(), StartError> {
+    let stores: Vec<_> = {
+        let sites = world.sites.load();
+        std::iter::once(Arc::clone(&world.directory))
+            .chain(sites.iter().map(|s| Arc::clone(&s.store)))
+            .collect()
+    };
+    for store in stores {
+        let mut after = None;
+        loop {
+            let query = Query::LiveSessions { now, after, limit: LOAD_PAGE };
+            let Found::Sessions(page) = ask(&*store, query).await? else {
+                return Err(nonsense(&*store).into());
+            };
+            let Some(last) = page.last().map(|s| s.id) else { break };
+            after = Some(last);
+            for session in page {
+                let home = session.token.map_or(session.site, |t| t.home);
+                world.facts.user(&*world.directory, session.user).await?;
+                world.facts.membership(&*world.directory, session.site, session.user).await?;
+                world.facts.membership(&*world.directory, home, session.user).await?;
+                world.enter(session);
+            }
+        }
+    }
+    Ok(())
+}
