@@ -75,6 +75,13 @@ impl HostHandle {
         0
     }
 
+    /// Completes any request, as often as one likes. Only the deliberately faulty plug-in needs it: everyone else has a
+    /// [`crate::Completion`].
+    #[doc(hidden)]
+    pub fn danger_complete(&self, id: u64, status: Status, payload: &[u8], detail: &str) {
+        self.complete(id, status, payload, detail);
+    }
+
     pub(crate) fn complete(&self, id: u64, status: Status, payload: &[u8], detail: &str) {
         if has!(self.host, complete)
             && let Some(complete) = self.host.complete

@@ -37,25 +37,15 @@ pub fn factory(asked: Bytes, name: &str, table: *const c_void) -> *const c_void 
 }
 
 /// Exports a plug-in: `export! { id: "hasher-x", hasher: MyHasher }`, `export! { id: "store-x", store: MyStore }` or
-/// `export! { id: "audit-x", audit: MySink }`. A store or sink is a [`crate::Service`], mostly
-/// [`crate::Managed`]`<YourAsyncService>`. The version is the package's.
+/// `export! { id: "audit-x", audit: MySink }`; several kinds may stand in one plug-in. A store or sink is a
+/// [`crate::Service`], mostly [`crate::Managed`]`<YourAsyncService>`. The version is the package's.
 #[macro_export]
 macro_rules! export {
-    (id: $id:literal, hasher: $ty:ty) => {
-        $crate::export!(@entry $id, $crate::abi::FACTORY_HASHER, $crate::abi::Hasher, $crate::__private::hasher_table::<$ty>());
-    };
-    (id: $id:literal, store: $ty:ty) => {
-        $crate::export!(@entry $id, $crate::abi::FACTORY_STORE, $crate::abi::Service, $crate::__private::service_table::<$ty>());
-    };
-    (id: $id:literal, audit: $ty:ty) => {
-        $crate::export!(@entry $id, $crate::abi::FACTORY_AUDIT, $crate::abi::Service, $crate::__private::service_table::<$ty>());
-    };
-    (@entry $id:literal, $factory:expr, $table:ty, $make:expr) => {
-        extern "C" fn patd_get_factory(
-            asked: $crate::abi::Bytes,
-        ) -> *const ::core::ffi::c_void {
-            static TABLE: $table = $make;
-            $crate::__private::factory(asked, $factory, ::core::ptr::from_ref(&TABLE).cast())
+    (id: $id:literal, $($kind:ident: $ty:ty),+ $(,)?) => {
+        extern "C" fn patd_get_factory(asked: $crate::abi::Bytes) -> *const ::core::ffi::c_void {
+            let mut found: *const ::core::ffi::c_void = ::core::ptr::null();
+            $($crate::export!(@factory $kind $ty, asked, found);)+
+            found
         }
 
         /// What the daemon looks up in this library.
@@ -67,5 +57,22 @@ macro_rules! export {
             concat!("{\"package\":\"", env!("CARGO_PKG_NAME"), "\",\"sdk\":\"rust\"}"),
             patd_get_factory,
         );
+    };
+    (@factory hasher $ty:ty, $asked:ident, $found:ident) => {{
+        static TABLE: $crate::abi::Hasher = $crate::__private::hasher_table::<$ty>();
+        $crate::export!(@pick $crate::abi::FACTORY_HASHER, TABLE, $asked, $found);
+    }};
+    (@factory store $ty:ty, $asked:ident, $found:ident) => {{
+        static TABLE: $crate::abi::Service = $crate::__private::service_table::<$ty>();
+        $crate::export!(@pick $crate::abi::FACTORY_STORE, TABLE, $asked, $found);
+    }};
+    (@factory audit $ty:ty, $asked:ident, $found:ident) => {{
+        static TABLE: $crate::abi::Service = $crate::__private::service_table::<$ty>();
+        $crate::export!(@pick $crate::abi::FACTORY_AUDIT, TABLE, $asked, $found);
+    }};
+    (@pick $name:expr, $table:ident, $asked:ident, $found:ident) => {
+        if $found.is_null() {
+            $found = $crate::__private::factory($asked, $name, ::core::ptr::from_ref(&$table).cast());
+        }
     };
 }

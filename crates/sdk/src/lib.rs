@@ -23,7 +23,7 @@ mod trace;
 pub use context::{Context, HostHandle};
 pub use failure::Failure;
 pub use hasher::Hasher;
-pub use runtime::{AsyncService, Managed};
+pub use runtime::{AsyncService, Managed, spawn_blocking};
 pub use service::{Completion, Request, Service};
 
 pub use patd_abi as abi;

@@ -166,3 +166,19 @@ impl<S: AsyncService> Service for Managed<S> {
         self.inner.service.cancel(id);
     }
 }
+
+/// Runs blocking work (files, CPU) beside the runtime's threads; only from within [`AsyncService`]'s async functions.
+///
+/// # Errors
+/// PANIC when the work panics.
+pub async fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let host = trace::current();
+    tokio::task::spawn_blocking(move || match host {
+        Some(host) => trace::within(host, work),
+        None => work(),
+    })
+    .await
+    .map_err(|_| Failure::panic("blocking work of the plug-in panicked"))
+}

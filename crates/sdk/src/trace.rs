@@ -41,7 +41,7 @@ pub(crate) fn install(host: HostHandle) {
     }));
 }
 
-fn current() -> Option<HostHandle> {
+pub(crate) fn current() -> Option<HostHandle> {
     CURRENT.try_with(Cell::get).ok().flatten().or_else(|| FIRST.get().copied())
 }
 
