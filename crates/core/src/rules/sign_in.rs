@@ -1,0 +1,122 @@
+//! Signing in with a token (R3): one change gives the token its new session and ends the one before.
+//!
+//! The change lies in the home store and never names the visited site to the home site's admins.
+
+use crate::changes::{Changes, Row};
+use crate::event::{Actor, EndReason, Event, EventType};
+use crate::id::{EventId, SessionId, SiteLuid, Version};
+use crate::record::{Ended, Session, SessionKind, SessionToken, Token, User};
+use crate::refusal::Refusal;
+use crate::rules::session::{epochs, natural_end};
+use crate::rules::token::{idle_limit, is_open, stored_end, token_state};
+use crate::rules::{Context, Draft, NewSession, Place};
+use crate::time::Timestamp;
+
+/// What a sign-in with a token is decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenSignIn<'a> {
+    /// Whether the secret is the token's.
+    pub credential_ok: bool,
+    /// The token's name, where the client sent one; a wrong one is a wrong secret.
+    pub claimed_name: Option<&'a str>,
+    /// The token.
+    pub token: &'a Token,
+    /// The session that the token's row names, if its row still exists.
+    pub previous: Option<&'a Session>,
+    /// The token's owner.
+    pub owner: &'a User,
+    /// The token's home.
+    pub home: Place<'a>,
+    /// The site signed in to; `None` when it is unknown or the owner is no member.
+    pub visited: Option<Place<'a>>,
+    /// The new session's id and digest.
+    pub new: NewSession,
+}
+
+/// A sign-in that succeeds once its changes are applied.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// To apply in the store that keeps the session.
+    pub changes: Changes,
+    /// The new session.
+    pub session: Session,
+    /// The session that ended by this, and when.
+    pub superseded: Option<(SessionId, Timestamp)>,
+    /// The token as it is once the changes are applied (its version is the one after).
+    pub token: Option<Token>,
+}
+
+/// Signs in with a token.
+///
+/// # Errors
+/// `CredentialsRejected` for everything that a stranger may not tell apart; the true reason for the holder of
+/// the real secret who may be at the visited site.
+pub fn sign_in_with_token(cx: &mut Context<'_>, ask: TokenSignIn<'_>) -> Result<SignedIn, Refusal> {
+    let TokenSignIn { token, owner, home, new, .. } = ask;
+    if !ask.credential_ok || ask.claimed_name.is_some_and(|name| name != token.name.as_str()) {
+        return Err(Refusal::CredentialsRejected);
+    }
+    let visited = ask.visited.filter(|place| place.open_to(owner)).ok_or(Refusal::CredentialsRejected)?;
+    token_state(token, owner, home.member, home.site, cx.now)?;
+    if visited.site.luid != home.site.luid && !visited.site.policy.foreign_tokens {
+        return Err(Refusal::ForeignTokenRefused);
+    }
+
+    let used = Token {
+        last_used_at: Some(cx.now),
+        idle_limit: idle_limit(&home.site.policy),
+        session: Some(new.id),
+        ..token.clone()
+    };
+    let session = Session {
+        id: new.id,
+        kind: SessionKind::Token,
+        token: Some(SessionToken { id: token.id, home: token.site, minted_at: token.created_at }),
+        user: owner.luid,
+        site: visited.site.luid,
+        digest: new.digest,
+        created_at: cx.now,
+        expires_at: natural_end(cx.now, visited.site.policy.session_lifetime, Some(stored_end(&used))),
+        ended: None,
+        epochs: epochs(SessionKind::Token, owner, visited.member, home.member),
+        version: Version(1),
+    };
+    let mut draft = Draft::default();
+    draft.events.push(cx.event(EventType::SessionOpened, Some(token.site)).of_session(&session));
+    let previous = ask.previous.filter(|s| Some(s.id) == token.session && is_open(s, cx.now));
+    if let Some(previous) = previous {
+        supersede(cx, &mut draft, previous, EndReason::Superseded, new.id, token.site);
+    }
+    draft.update(Row::Token(used.clone()));
+    draft.insert(Row::Session(session.clone()));
+    let superseded = previous.map(|s| (s.id, cx.now));
+    let after = Token { version: Version(used.version.0 + 1), ..used };
+    Ok(SignedIn { changes: draft.done(cx), session, superseded, token: Some(after) })
+}
+
+/// Adds the end of a session that gives way to another.
+pub(super) fn supersede(
+    cx: &mut Context<'_>,
+    draft: &mut Draft,
+    old: &Session,
+    reason: EndReason,
+    successor: SessionId,
+    trail: SiteLuid,
+) {
+    let event = cx.event(EventType::SessionSuperseded, Some(trail)).of_session(old);
+    draft.events.push(event.because(format!("{}; successor {successor}", reason.as_str())));
+    let ended = Some(Ended { at: cx.now, reason, successor: Some(successor) });
+    draft.update(Row::Session(Session { ended, ..old.clone() }));
+}
+
+/// The copy of a foreign sign-in's event for the visited site: no token id and no home site. The actor stays: the
+/// person is a member there.
+#[must_use]
+pub fn relayed(event: &Event, visited: SiteLuid, id: EventId) -> Event {
+    let actor = match &event.actor {
+        Actor::User { luid, username } => Actor::User { luid: *luid, username: username.clone() },
+        // An operator's or admin's doing at the home site is not the visited site's to know.
+        Actor::Operator | Actor::System | Actor::Anonymous => Actor::System,
+    };
+    Event { id, site: Some(visited), token: None, actor, reason: String::new(), ..event.clone() }
+}

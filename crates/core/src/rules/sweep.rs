@@ -1,0 +1,41 @@
+//! What the sweeper writes down of what time has ended already: one event for each.
+
+use crate::changes::{Changes, RowKey, Write};
+use crate::event::EventType;
+use crate::record::{Membership, Session, Site, Token, User};
+use crate::rules::session::trail;
+use crate::rules::token::{dead_reason, retire_dead};
+use crate::rules::{Context, Draft};
+
+/// Ends dead tokens at home in a site, each given with its owner and home membership. `sessions` are those that the
+/// tokens name, as far as they were read. Tokens that are alive are left out; empty changes mean that all are.
+#[must_use]
+pub fn retire_expired(
+    cx: &mut Context<'_>,
+    site: &Site,
+    tokens: &[(&Token, &User, &Membership)],
+    sessions: &[Session],
+) -> Changes {
+    let mut draft = Draft::default();
+    for (token, owner, member) in tokens.iter().filter(|(t, ..)| t.site == site.luid && t.ended.is_none()) {
+        if let Some(dead) = dead_reason(token, owner, member, site, cx.now) {
+            retire_dead(cx, &mut draft, token, sessions, dead);
+        }
+    }
+    draft.done(cx)
+}
+
+/// Deletes the rows of sessions that are past their natural end. One that nobody ended before gets its event.
+#[must_use]
+pub fn forget_sessions(cx: &mut Context<'_>, sessions: &[Session]) -> Changes {
+    let mut draft = Draft::default();
+    let now = cx.now;
+    for session in sessions.iter().filter(|s| now >= s.expires_at) {
+        if session.ended.is_none() {
+            let event = cx.event(EventType::SessionEnded, Some(trail(session))).of_session(session);
+            draft.events.push(event.because("expired"));
+        }
+        draft.write.push(Write::Delete(RowKey::Session(session.id), session.version));
+    }
+    draft.done(cx)
+}
