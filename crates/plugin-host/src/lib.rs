@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Loads plug-ins, verifies them and adapts them to the ports of patd-service. Nothing else in patd knows `libloading`.
+//!
+//! It must never run bytes that it has not hashed, never unload a library, and never take anything but a clean OK for
+//! success: every other answer of a plug-in is an error here. In order: [`Images::load`] checks and opens a file once
+//! ([`PluginSpec`]); [`HasherHandle::create`] and [`ServiceHandle::create`] make instances of it, as many as the
+//! configuration names; [`adapt`] dresses them as the service's ports.
+//!
+//! A plug-in is trusted code with all of the daemon's rights. These checks protect against the wrong file and against a
+//! less privileged writer, not against a malicious author.
+#![expect(unsafe_code, reason = "this crate is the boundary: it calls C functions of the plug-in")]
+
+mod callbacks;
+mod copy;
+mod error;
+mod hasher;
+mod image;
+mod images;
+mod instance;
+mod output;
+mod selftest;
+mod service;
+mod spec;
+mod verify;
+
+pub use error::{CallError, LoadError, LoadErrorKind};
+pub use hasher::HasherHandle;
+pub use image::{Image, Kind};
+pub use images::Images;
+pub use service::ServiceHandle;
+pub use spec::{PluginSpec, plugin_file};

@@ -1,0 +1,125 @@
+//! The host's side of one instance: its table of callbacks, its waiters, its quarantine. Leaked on purpose, one small block
+//! per instance: a plug-in's thread may call back long after the instance was given up, and must find it.
+
+use std::collections::{HashMap, HashSet};
+use std::mem::size_of;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use patd_abi::{Host, Status};
+use tokio::sync::oneshot;
+
+use crate::callbacks;
+
+static NEXT_INSTANCE: AtomicU64 = AtomicU64::new(1);
+static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
+
+/// A completion as it arrived, copied.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    pub(crate) status: Status,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) detail: String,
+}
+
+/// The host's side of one instance.
+pub(crate) struct Instance {
+    pub(crate) id: u64,
+    /// Name in the configuration, for logs.
+    pub(crate) name: String,
+    host: Table,
+    /// Requests of this instance alone: it cannot answer for another one.
+    waiters: Mutex<HashMap<u64, oneshot::Sender<Completed>>>,
+    spurious: AtomicU64,
+    quarantined: AtomicBool,
+    /// Names of figures that it may record.
+    pub(crate) metrics: Mutex<HashSet<String>>,
+}
+
+struct Table(Host);
+
+// SAFETY: the table is constant once made; its ctx is the leaked Instance, whose fields are all thread-safe.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+impl Instance {
+    /// A new instance; lives as long as the process.
+    pub(crate) fn leak(name: &str) -> &'static Self {
+        let host = Host {
+            struct_size: size_of::<Host>() as u32,
+            abi_major: patd_abi::ABI_MAJOR,
+            abi_minor: patd_abi::ABI_MINOR,
+            ctx: std::ptr::null_mut(),
+            log: Some(callbacks::log),
+            metric: Some(callbacks::metric),
+            now_unix_ms: Some(callbacks::now_unix_ms),
+            complete: Some(callbacks::complete),
+            get_extension: Some(callbacks::get_extension),
+        };
+        let me = Box::into_raw(Box::new(Self {
+            id: NEXT_INSTANCE.fetch_add(1, Ordering::Relaxed),
+            name: name.to_owned(),
+            host: Table(host),
+            waiters: Mutex::default(),
+            spurious: AtomicU64::new(0),
+            quarantined: AtomicBool::new(false),
+            metrics: Mutex::default(),
+        }));
+        // SAFETY: `me` was just made and is nobody else's yet; it is never freed.
+        unsafe {
+            (*me).host.0.ctx = me.cast();
+            &*me
+        }
+    }
+
+    /// The callbacks to hand to the plug-in.
+    pub(crate) fn host(&'static self) -> *const Host {
+        &raw const self.host.0
+    }
+
+    /// A new request and where its completion arrives.
+    pub(crate) fn expect(&self) -> (u64, oneshot::Receiver<Completed>) {
+        let id = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.lock().insert(id, sender);
+        (id, receiver)
+    }
+
+    /// Stops waiting; whether anybody still waited.
+    pub(crate) fn forget(&self, id: u64) -> bool {
+        self.waiters.lock().remove(&id).is_some()
+    }
+
+    /// Hands a completion to its waiter; one that nobody waits for is counted.
+    pub(crate) fn complete(&self, id: u64, completed: Completed) {
+        let waiter = self.waiters.lock().remove(&id);
+        if waiter.is_none_or(|waiter| waiter.send(completed).is_err()) {
+            self.spurious.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("patd_plugin_spurious_completions_total", "instance" => self.name.clone())
+                .increment(1);
+        }
+    }
+
+    /// Completions that nobody waited for.
+    pub(crate) fn spurious(&self) -> u64 {
+        self.spurious.load(Ordering::Relaxed)
+    }
+
+    /// Takes the instance out of service.
+    pub(crate) fn quarantine(&self, why: &str) {
+        if !self.quarantined.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                instance = self.name,
+                why,
+                "plug-in instance quarantined; it answers nothing any more"
+            );
+            metrics::counter!("patd_plugin_quarantined_total", "instance" => self.name.clone()).increment(1);
+        }
+    }
+
+    /// Whether it is out of service.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.quarantined.load(Ordering::Relaxed)
+    }
+}
