@@ -127,12 +127,12 @@ impl ServiceHandle {
         self.inner.instance.quarantine(why);
     }
 
-    /// Opens what the instance needs.
+    /// Opens what the instance needs; `payload` is START's.
     ///
     /// # Errors
     /// [`LoadError`] with the plug-in's reason.
-    pub async fn start(&self, timeout: Duration) -> Result<(), LoadError> {
-        self.call(op::START, Vec::new(), timeout).await.map(drop).map_err(|error| {
+    pub async fn start(&self, payload: Vec<u8>, timeout: Duration) -> Result<(), LoadError> {
+        self.call(op::START, payload, timeout).await.map(drop).map_err(|error| {
             self.inner.image.subject().refuse(
                 LoadErrorKind::Start,
                 format!("{} to start", self.name()),

@@ -28,8 +28,8 @@ pub trait AsyncService: Send + Sync + Sized + 'static {
     /// Describes the service; `me` is `None` before `create`.
     fn describe(me: Option<&Self>) -> ServiceDescription;
 
-    /// Opens what the instance needs. A failed start may be tried again.
-    fn start(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Opens what the instance needs; `payload` is START's. A failed start may be tried again.
+    fn start(&self, payload: Vec<u8>) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Closes it; no call is in flight.
     fn stop(&self) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -103,7 +103,7 @@ impl<S: AsyncService> Inner<S> {
             op::START => {
                 let mut started = self.started.write().await;
                 if !*started {
-                    self.service.start().await?;
+                    self.service.start(payload).await?;
                     *started = true;
                 }
                 Ok(Vec::new())

@@ -61,7 +61,7 @@ impl AsyncService for AuditFile {
         }
     }
 
-    async fn start(&self) -> Result<(), Failure> {
+    async fn start(&self, _payload: Vec<u8>) -> Result<(), Failure> {
         self.blocking(|files| files.repair_all().map(|()| Vec::new())).await.map(drop)
     }
 
