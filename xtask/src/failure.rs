@@ -17,7 +17,6 @@ impl Failure {
         Self { message: message.into(), usage: false }
     }
 
-    #[expect(dead_code, reason = "used by env")]
     /// A command line that asks for something impossible or not built yet (exit code 2).
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), usage: true }

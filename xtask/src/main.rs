@@ -7,8 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+mod build;
 mod command;
+mod demo;
+mod env;
 mod failure;
+mod http;
+mod interrupt;
 mod out;
 mod plugins;
 mod python;
@@ -36,6 +41,11 @@ struct Cli {
 enum Task {
     /// Install what is missing, build everything, check formatting and lints, run every test.
     Test(test::Args),
+    /// The whole story over HTTP, from minting to expiry, with every step checked.
+    Demo(demo::Args),
+    /// A private patd with sample sites and accounts, for scripts and for trying things.
+    #[command(subcommand)]
+    Env(env::Command),
     /// Work on the plug-ins.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -44,6 +54,8 @@ enum Task {
 fn dispatch(task: Task) -> Result<(), Failure> {
     match task {
         Task::Test(args) => test::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Env(command) => env::run(&command),
         Task::Plugins(command) => plugins::run(&command),
     }
 }

@@ -37,3 +37,8 @@ pub(crate) fn failure(failure: &Failure) {
 pub(crate) fn line(text: impl Display) {
     anstream::println!("{text}");
 }
+
+/// A heading in the result.
+pub(crate) fn heading(text: impl Display) {
+    anstream::println!("{STEP}{text}{STEP:#}");
+}

@@ -33,7 +33,6 @@ pub(crate) enum Command {
 /// A plug-in file as a config names it.
 #[derive(Debug, Clone)]
 pub(crate) struct Plugin {
-    #[expect(dead_code, reason = "used by env")]
     /// The name in the config (`hasher-pbkdf2`).
     pub(crate) name: &'static str,
     /// The file a daemon opens.

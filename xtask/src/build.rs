@@ -1,0 +1,22 @@
+//! Building what an environment runs: the daemon, its client and the plug-ins, in one call of Cargo.
+
+use crate::command::{cargo, run};
+use crate::failure::Failure;
+use crate::out;
+use crate::plugins::{self, Plugin};
+use crate::workspace::{Profile, Workspace};
+
+/// Builds everything that a running patd needs and lays the plug-ins in place.
+pub(crate) fn daemon(workspace: &Workspace, profile: Profile) -> Result<Vec<Plugin>, Failure> {
+    out::step(format_args!(
+        "building patd, patctl and {} plug-ins ({})",
+        plugins::NAMES.len(),
+        profile.folder()
+    ));
+    let mut build = cargo();
+    build.current_dir(&workspace.root).args(["build", "--package", "patd", "--package", "patctl"]);
+    build.args(profile.arguments());
+    build.args(plugins::NAMES.iter().flat_map(|name| ["--package", name]));
+    run(&mut build)?;
+    plugins::install(workspace, profile)
+}
