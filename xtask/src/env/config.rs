@@ -142,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn patd_accepts_the_config() {
+        let plugins = NAMES.map(|name| Plugin { name, path: "/p".into(), sha256: "ab".repeat(32) });
+        let ports = Ports::from_urls("http://127.0.0.1:1", "http://127.0.0.1:2").expect("two addresses");
+        let text = text(&DEMO, ports, "/data".as_ref(), "/p".as_ref(), &plugins).expect("a config");
+        patd_config::Config::parse(&text, "patd.toml").expect("a config that patd accepts");
+    }
+
+    #[test]
     fn addresses_stay_when_they_are_free_and_change_when_they_are_not() {
         let first = Ports::choose(None).expect("free ports");
         assert_ne!(first.service, first.management);
