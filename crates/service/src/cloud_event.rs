@@ -15,7 +15,9 @@ pub fn rfc3339(time: Timestamp) -> String {
 #[must_use]
 pub fn event_json(event: &Event) -> Value {
     let actor = match &event.actor {
-        Actor::User { luid, username } => json!({"kind": "user", "luid": luid.to_string(), "username": username}),
+        Actor::User { luid, username } => {
+            json!({"kind": "user", "luid": luid.to_string(), "username": username})
+        }
         Actor::Operator => json!({"kind": "operator"}),
         Actor::System => json!({"kind": "system"}),
         Actor::Anonymous => json!({"kind": "anonymous"}),

@@ -113,7 +113,7 @@ impl Hashers {
         let (params, expected) = stored.0.rsplit_once('$').ok_or_else(|| bad("is not in PHC form"))?;
         let expected = B64.decode(expected).map_err(|_| bad("is not base64"))?;
         let scheme = params.split('$').nth(1).unwrap_or_default().to_owned();
-        let knows = |h: &Arc<dyn Hasher>| h.schemes().iter().any(|s| *s == scheme);
+        let knows = |h: &Arc<dyn Hasher>| h.schemes().contains(&scheme);
         let hasher = if knows(&default) {
             Arc::clone(&default)
         } else {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cloud_event;
+mod decide;
 pub mod error;
 mod facts;
 mod failures;
@@ -14,7 +15,10 @@ pub mod limits;
 mod live;
 pub mod me;
 pub mod members;
+pub mod operator;
+mod paging;
 pub mod ports;
+mod proof;
 mod pump;
 mod queues;
 pub mod service;
@@ -22,5 +26,6 @@ pub mod sign_in;
 pub mod start;
 mod sweeper;
 pub mod tokens;
+mod validate;
 pub mod view;
 mod world;

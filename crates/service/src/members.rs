@@ -1,17 +1,28 @@
 //! Members of a site: list, invite, change, remove; redeeming invitations; the site's events.
 
-use patd_core::event::Event;
-use patd_core::id::{SiteLuid, UserLuid};
-use patd_core::name::SiteRole;
-use patd_core::secret::PlainText;
+use patd_core::event::{Actor, Event};
+use patd_core::id::{InvitationId, SiteLuid, UserLuid};
+use patd_core::invitation_text::InvitationText;
+use patd_core::name::{SiteRole, Username};
+use patd_core::record::{Invitation, InvitationKind, MemberState, Membership, SessionKind, User};
+use patd_core::rules::By;
+use patd_core::rules::invite::{self, Invitee, NewInvitation};
+use patd_core::rules::member::{self, MemberChange};
+use patd_core::rules::password::Code;
+use patd_core::rules::redeem::{self, Proof};
+use patd_core::secret::{PlainText, Secret256};
+use patd_core::time::Span;
 
+use crate::decide::{TRIES, contended};
 use crate::error::{Error, Result};
-use crate::service::Service;
+use crate::facts::{ask, nonsense};
+use crate::paging;
+use crate::ports::{Found, Query};
+use crate::service::{Service, actor, require_admin, require_admin_or_self};
 use crate::view::{Caller, From, Invited, Page, PageRequest, SiteView, UserView};
 
-fn unbuilt<T>() -> Result<T> {
-    Err(Error::Unavailable { cause: "not built".to_owned() })
-}
+/// How long an invitation can be redeemed.
+const INVITATION_LIFETIME: Span = Span::days(7);
 
 /// What a redeemer proves.
 #[derive(Debug)]
@@ -31,11 +42,16 @@ impl Service {
     /// `NotPermitted` (not a site admin), `BadRequest` (cursor), `Unavailable`.
     pub async fn members(
         &self,
-        _caller: &Caller,
-        _site: SiteLuid,
-        _page: PageRequest,
+        caller: &Caller,
+        site: SiteLuid,
+        page: PageRequest,
     ) -> Result<Page<UserView>> {
-        unbuilt()
+        require_admin(caller, site)?;
+        let after = paging::name(page.cursor.as_deref())?;
+        let query = Query::MembersOf { site, after, offset: 0, limit: page.limit + 1 };
+        let rows = self.members_found(query).await?;
+        let cursor = |(_, user): &(Membership, User)| paging::after_name(&user.username.folded());
+        Ok(paging::page(rows, page.limit, cursor, |(member, user)| member_view(&member, &user)))
     }
 
     /// Members by numbered page (the Tableau surface): the page and the total.
@@ -44,20 +60,27 @@ impl Service {
     /// `NotPermitted`, `Unavailable`.
     pub async fn members_page(
         &self,
-        _caller: &Caller,
-        _site: SiteLuid,
-        _offset: u32,
-        _limit: u32,
+        caller: &Caller,
+        site: SiteLuid,
+        offset: u32,
+        limit: u32,
     ) -> Result<(Vec<UserView>, u64)> {
-        unbuilt()
+        require_admin(caller, site)?;
+        let directory = &*self.world.directory;
+        let rows = self.members_found(Query::MembersOf { site, after: None, offset, limit }).await?;
+        let Found::Counts(total, _) = ask(directory, Query::CountMembers(site)).await? else {
+            return Err(nonsense(directory));
+        };
+        Ok((rows.into_iter().map(|(member, user)| member_view(&member, &user)).collect(), total))
     }
 
     /// One member; any member may see himself.
     ///
     /// # Errors
     /// `NotPermitted` (a member asks for somebody else), `NotFound`, `Unavailable`.
-    pub async fn member(&self, _caller: &Caller, _site: SiteLuid, _user: UserLuid) -> Result<UserView> {
-        unbuilt()
+    pub async fn member(&self, caller: &Caller, site: SiteLuid, user: UserLuid) -> Result<UserView> {
+        require_admin_or_self(caller, site, user)?;
+        self.user_view(site, user).await
     }
 
     /// Invites: alike whether or not the name exists anywhere.
@@ -66,13 +89,60 @@ impl Service {
     /// `NotPermitted`, `BadValue`, `AlreadyMember`, `Unavailable`.
     pub async fn invite(
         &self,
-        _caller: &Caller,
-        _site: SiteLuid,
-        _username: &str,
-        _role: SiteRole,
-        _from: From,
+        caller: &Caller,
+        site: SiteLuid,
+        username: &str,
+        role: SiteRole,
+        from: From,
     ) -> Result<Invited> {
-        unbuilt()
+        require_admin(caller, site)?;
+        self.invite_by(Some(caller), site, username, role, from).await
+    }
+
+    /// Invites on behalf of a site admin, or (without one) of the operator.
+    pub(crate) async fn invite_by(
+        &self,
+        caller: Option<&Caller>,
+        site: SiteLuid,
+        username: &str,
+        role: SiteRole,
+        from: From,
+    ) -> Result<Invited> {
+        let runtime = self.served(site)?;
+        let name = Username::parse(username)
+            .map_err(|bad| Error::BadValue { field: "username", reason: bad.to_string() })?;
+        let (text, new) = self.fresh_invitation();
+        for _ in 0..TRIES {
+            let person = self.person_by_name(name.as_str()).await?.map(|p| p.load_full());
+            let luid = person.as_ref().map_or_else(|| UserLuid(self.fresh_uuid()), |p| p.luid);
+            let (held, open) = match &person {
+                Some(_) => {
+                    (self.membership_row(site, luid).await?, self.open_invitations(luid, Some(site)).await?)
+                }
+                None => (None, Vec::new()),
+            };
+            let acting = caller.map(|caller| self.acting(caller)).transpose()?;
+            let by = acting.as_ref().map_or(By::Operator, |acting| By::Caller(acting.caller()));
+            let invitee = match &person {
+                Some(person) => Invitee::Known(person),
+                None => Invitee::New { luid, username: name.clone() },
+            };
+            let who = caller.map_or(Actor::Operator, actor);
+            let site_row = runtime.row.load_full();
+            let invited = self.decide(who, &from, |cx| {
+                invite::invite(cx, by, &site_row, invitee, held.as_ref(), &open, (role, new))
+            })?;
+            if self.world.commit(&self.world.directory, invited.changes, ()).await?.is_ok() {
+                let user = self.user_view(site, luid).await?;
+                return Ok(Invited {
+                    user,
+                    id: new.id,
+                    invitation: text.render(),
+                    expires_at: new.expires_at,
+                });
+            }
+        }
+        Err(contended())
     }
 
     /// Changes role or disables / enables; never oneself.
@@ -81,14 +151,25 @@ impl Service {
     /// `NotPermitted`, `NotFound`, `Unavailable`.
     pub async fn change_member(
         &self,
-        _caller: &Caller,
-        _site: SiteLuid,
-        _user: UserLuid,
-        _role: Option<SiteRole>,
-        _disabled: Option<bool>,
-        _from: From,
+        caller: &Caller,
+        site: SiteLuid,
+        user: UserLuid,
+        role: Option<SiteRole>,
+        disabled: Option<bool>,
+        from: From,
     ) -> Result<UserView> {
-        unbuilt()
+        require_admin(caller, site)?;
+        for _ in 0..TRIES {
+            let row = self.membership_row(site, user).await?.ok_or(Error::NotFound("user"))?;
+            let acting = self.acting(caller)?;
+            let ask = MemberChange { role, disabled };
+            let changes =
+                self.decide_for(caller, &from, |cx| member::change_member(cx, acting.caller(), &row, ask))?;
+            if changes.is_empty() || self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
+                return self.user_view(site, user).await;
+            }
+        }
+        Err(contended())
     }
 
     /// Removes a member; never oneself.
@@ -97,12 +178,23 @@ impl Service {
     /// `NotPermitted`, `NotFound`, `Unavailable`.
     pub async fn remove_member(
         &self,
-        _caller: &Caller,
-        _site: SiteLuid,
-        _user: UserLuid,
-        _from: From,
+        caller: &Caller,
+        site: SiteLuid,
+        user: UserLuid,
+        from: From,
     ) -> Result<()> {
-        unbuilt()
+        require_admin(caller, site)?;
+        for _ in 0..TRIES {
+            let row = self.membership_row(site, user).await?.ok_or(Error::NotFound("user"))?;
+            let open = self.open_invitations(user, Some(site)).await?;
+            let acting = self.acting(caller)?;
+            let changes =
+                self.decide_for(caller, &from, |cx| member::remove_member(cx, acting.caller(), &row, &open))?;
+            if self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(contended())
     }
 
     /// Redeems an invitation; `caller` is an own interactive session, where there is one. Answers the person's name
@@ -112,18 +204,155 @@ impl Service {
     /// `CredentialsRejected`, `BadValue` (password rules), `TotpRequired`, `TooManyAttempts`, `Unavailable`.
     pub async fn redeem(
         &self,
-        _caller: Option<&Caller>,
-        _with: Redeem,
-        _from: From,
+        caller: Option<&Caller>,
+        with: Redeem,
+        from: From,
     ) -> Result<(String, Option<SiteView>)> {
-        unbuilt()
+        let Ok(text) = InvitationText::parse(with.invitation.expose()) else {
+            return Err(Error::CredentialsRejected);
+        };
+        let directory = &*self.world.directory;
+        for _ in 0..TRIES {
+            let Found::Invitations(rows) = ask(directory, Query::Invitation(text.id)).await? else {
+                return Err(nonsense(directory));
+            };
+            let invitation = rows.into_iter().next().ok_or(Error::CredentialsRejected)?;
+            if !invitation.digest.matches(&text.secret) {
+                return Err(Error::CredentialsRejected);
+            }
+            let person =
+                self.world.facts.user(directory, invitation.user).await?.ok_or(Error::CredentialsRejected)?;
+            let user = person.load_full();
+            let attempt = self.limits.begin(user.username.as_str(), &from.address, self.now())?;
+            let member = match invitation.site {
+                Some(site) => self.membership_row(site, user.luid).await?,
+                None => None,
+            };
+            let (password, totp) = (self.password_of(user.luid).await?, self.totp_of(user.luid).await?);
+            let hasher = match invitation.site.and_then(|site| self.world.site(site)) {
+                Some(site) => site.password_hasher.clone(),
+                None => self.default_password_hasher.clone(),
+            };
+            let new_person = password.is_none() || invitation.kind == InvitationKind::Recover;
+            let acting = match caller.filter(|c| c.kind == SessionKind::Interactive && c.user == user.luid) {
+                Some(caller) => Some(self.acting(caller)?),
+                None => None,
+            };
+            let proof = match (&with.password, &acting) {
+                (Some(new), _) if new_person => {
+                    Proof::NewPassword(self.hash_password(&hasher, "password", new).await?)
+                }
+                (Some(own), _) => {
+                    let (ok, _) = self.check_password(user.luid, &hasher, own).await?;
+                    let code = match &with.totp {
+                        Some(code) if ok => self.judge_code(totp.as_ref(), code),
+                        Some(_) => Code::Wrong,
+                        None => Code::Missing,
+                    };
+                    Proof::OwnPassword { ok, code }
+                }
+                (None, Some(acting)) => Proof::OwnSession(acting.caller()),
+                (None, None) => Proof::Nothing,
+            };
+            let who = Actor::User { luid: user.luid, username: user.username.as_str().to_owned() };
+            let ask = redeem::Redeem {
+                secret_ok: true,
+                invitation: &invitation,
+                user: &user,
+                member: member.as_ref(),
+                password: password.as_ref(),
+                totp: totp.as_ref(),
+                proof,
+            };
+            let changes = self.decide(who, &from, |cx| redeem::redeem(cx, ask))?;
+            if self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
+                self.limits.forgive(&attempt);
+                let site = invitation.site.and_then(|site| self.site_view(site));
+                return Ok((user.username.as_str().to_owned(), site));
+            }
+        }
+        Err(contended())
     }
 
-    /// Audit events of the site, newest first.
+    /// Audit events of the site, newest first: its own and those of the directory, merged by time and id.
     ///
     /// # Errors
     /// `NotPermitted`, `BadRequest` (cursor), `Unavailable`.
-    pub async fn events(&self, _caller: &Caller, _site: SiteLuid, _page: PageRequest) -> Result<Page<Event>> {
-        unbuilt()
+    pub async fn events(&self, caller: &Caller, site: SiteLuid, page: PageRequest) -> Result<Page<Event>> {
+        require_admin(caller, site)?;
+        let runtime = self.served(site)?;
+        let after = paging::row(page.cursor.as_deref())?.map(|(time, id)| (time, patd_core::id::EventId(id)));
+        let limit = page.limit + 1;
+        let mut events = Vec::new();
+        for store in [&runtime.store, &self.world.directory] {
+            match ask(&**store, Query::Events { site, after, limit }).await? {
+                Found::Events(found) => events.extend(found),
+                _ => return Err(nonsense(&**store)),
+            }
+        }
+        events.sort_by_key(|event| std::cmp::Reverse((event.time, event.id)));
+        events.dedup_by_key(|event| event.id);
+        events.truncate(limit as usize);
+        Ok(paging::page(events, page.limit, |event| paging::after_row(event.time, event.id.0), |event| event))
+    }
+
+    /// A fresh invitation text and what the rule keeps of it.
+    pub(crate) fn fresh_invitation(&self) -> (InvitationText, NewInvitation) {
+        let secret: Secret256 = self.fresh_secret();
+        let id = InvitationId(self.fresh_uuid());
+        let new = NewInvitation {
+            id,
+            digest: secret.fast_digest(),
+            expires_at: self.now().plus(INVITATION_LIFETIME),
+        };
+        (InvitationText { id, secret }, new)
+    }
+
+    pub(crate) async fn open_invitations(
+        &self,
+        user: UserLuid,
+        site: Option<SiteLuid>,
+    ) -> Result<Vec<Invitation>> {
+        let directory = &*self.world.directory;
+        match ask(directory, Query::OpenInvitations(user, site)).await? {
+            Found::Invitations(rows) => Ok(rows),
+            _ => Err(nonsense(directory)),
+        }
+    }
+
+    /// A membership's row as it is now; removed ones too.
+    pub(crate) async fn membership_row(&self, site: SiteLuid, user: UserLuid) -> Result<Option<Membership>> {
+        let fact = self.world.facts.membership(&*self.world.directory, site, user).await?;
+        Ok(fact.map(|fact| Membership::clone(&fact.load())))
+    }
+
+    /// A member of a site; removed ones are not found.
+    pub(crate) async fn user_view(&self, site: SiteLuid, user: UserLuid) -> Result<UserView> {
+        let member = self.membership_row(site, user).await?;
+        let member = member.filter(|m| m.state != MemberState::Removed).ok_or(Error::NotFound("user"))?;
+        let person =
+            self.world.facts.user(&*self.world.directory, user).await?.ok_or(Error::NotFound("user"))?;
+        Ok(member_view(&member, &person.load()))
+    }
+
+    async fn members_found(&self, query: Query) -> Result<Vec<(Membership, User)>> {
+        let directory = &*self.world.directory;
+        match ask(directory, query).await? {
+            Found::Members(rows) => Ok(rows),
+            _ => Err(nonsense(directory)),
+        }
+    }
+}
+
+/// A member as the site's admins see them: of who has not joined yet, only what the admin knows already (R8).
+fn member_view(member: &Membership, user: &User) -> UserView {
+    let joined = member.state != MemberState::Pending;
+    UserView {
+        luid: user.luid,
+        username: user.username.as_str().to_owned(),
+        full_name: if joined { user.full_name.clone() } else { String::new() },
+        email: if joined { user.email.clone() } else { String::new() },
+        site_role: member.role,
+        state: member.state,
     }
 }

@@ -27,7 +27,7 @@ pub struct Service {
     pub(crate) world: Arc<World>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    pub(crate) hashers: Hashers,
+    pub(crate) hashers: Arc<Hashers>,
     pub(crate) default_password_hasher: String,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
@@ -47,13 +47,7 @@ impl Service {
     /// Whether every part that requests need is up; the reasons if not (for `/readyz`; never a secret).
     pub async fn readiness(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        let stores: Vec<_> = {
-            let sites = self.world.sites.load();
-            std::iter::once(Arc::clone(&self.world.directory))
-                .chain(sites.iter().map(|s| Arc::clone(&s.store)))
-                .collect()
-        };
-        for store in stores {
+        for store in self.world.stores() {
             if let Err(e) = store.health().await {
                 reasons.push(format!("store {}: {e}", store.name()));
             }

@@ -151,7 +151,7 @@ impl Service {
             world,
             clock: parts.clock,
             random: parts.random,
-            hashers: parts.hashers,
+            hashers: Arc::new(parts.hashers),
             default_password_hasher: parts.password_hasher,
             keys: Keys::derive(&parts.key),
             limits: Limits::new(parts.limits),
@@ -180,11 +180,7 @@ impl Service {
                 tracing::warn!(sink = sink.name(), error = %e, "a sink did not stop cleanly");
             }
         }
-        let stores: Vec<_> = {
-            let sites = self.world.sites.load();
-            sites.iter().map(|s| Arc::clone(&s.store)).chain([Arc::clone(&self.world.directory)]).collect()
-        };
-        for store in stores {
+        for store in self.world.stores() {
             if let Err(e) = store.stop().await {
                 tracing::warn!(store = store.name(), error = %e, "a store did not stop cleanly");
             }

@@ -1,14 +1,28 @@
-//! The sweeper: ends by time what nobody ends otherwise, writes the minute's failed sign-ins, forgets old rows.
+//! The sweeper: writes down what time has ended, and the minute's failed sign-ins; forgets old rows.
 //!
 //! Only tidies up: that something is dead is decided where it is used, never by the sweeper having been there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use patd_core::changes::Changes;
+use patd_core::event::Actor;
+use patd_core::rules::sweep;
+use patd_core::time::Span;
+
+use crate::error::Result;
+use crate::facts::{ask, nonsense};
+use crate::ports::{Found, Query, Store};
 use crate::service::Service;
+use crate::view::From;
+use crate::world::SiteRuntime;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(60);
+/// Rows in one change.
+const BATCH: u32 = 500;
+/// How long an expired session's row is kept, so that its holder can be told.
+const KEEP: Span = Span::days(1);
 
 impl Service {
     pub(crate) fn start_sweeper(self: &Arc<Self>) {
@@ -21,7 +35,54 @@ impl Service {
                 }
                 service.flush_failures().await;
                 service.world.live.sweep(service.now());
+                let sites: Vec<_> = service.world.sites.load().iter().cloned().collect();
+                for site in sites {
+                    if let Err(e) = service.retire_expired(&site).await {
+                        tracing::warn!(error = ?e, "expired tokens could not be retired");
+                    }
+                }
+                for store in service.world.stores() {
+                    if let Err(e) = service.forget_sessions(&store).await {
+                        tracing::warn!(store = store.name(), error = ?e, "old sessions could not be forgotten");
+                    }
+                }
             }
         });
+    }
+
+    /// Ends tokens of a site that are past one of R4's clocks, each with its event.
+    async fn retire_expired(&self, site: &SiteRuntime) -> Result<()> {
+        let query = Query::ExpiredTokens { now: self.now(), limit: BATCH };
+        let tokens = self.tokens_found(&*site.store, query).await?;
+        let row = site.row.load_full();
+        let mut judged = Vec::new();
+        for token in tokens.into_iter().filter(|t| t.site == row.luid) {
+            let owner = self.world.facts.user(&*self.world.directory, token.owner).await?;
+            let member = self.membership_row(row.luid, token.owner).await?;
+            if let (Some(owner), Some(member)) = (owner, member) {
+                judged.push((token, owner.load_full(), member));
+            }
+        }
+        let all: Vec<_> = judged.iter().map(|(token, owner, member)| (token, &**owner, member)).collect();
+        let changes =
+            self.decide(Actor::System, &From::default(), |cx| sweep::retire_expired(cx, &row, &all, &[]));
+        self.sweep(&site.store, changes).await
+    }
+
+    /// Deletes session rows that ended long ago.
+    async fn forget_sessions(&self, store: &Arc<dyn Store>) -> Result<()> {
+        let query = Query::PastSessions { before: self.now().minus(KEEP), limit: BATCH };
+        let Found::Sessions(sessions) = ask(&**store, query).await? else { return Err(nonsense(&**store)) };
+        let changes =
+            self.decide(Actor::System, &From::default(), |cx| sweep::forget_sessions(cx, &sessions));
+        self.sweep(store, changes).await
+    }
+
+    async fn sweep(&self, store: &Arc<dyn Store>, changes: Changes) -> Result<()> {
+        if !changes.is_empty() {
+            // A conflict means that somebody was quicker; the next round looks again.
+            let _quicker = self.world.commit(store, changes, ()).await?;
+        }
+        Ok(())
     }
 }

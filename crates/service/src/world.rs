@@ -230,6 +230,17 @@ impl World {
         self.live.insert(LiveSession::new(session, person, member, site, home_member, home_site));
     }
 
+    /// Every store: the directory, then the sites', each once.
+    pub(crate) fn stores(&self) -> Vec<Arc<dyn Store>> {
+        let mut seen = std::collections::HashSet::new();
+        let sites = self.sites.load();
+        std::iter::once(&self.directory)
+            .chain(sites.iter().map(|site| &site.store))
+            .filter(|store| seen.insert(store.name().to_owned()))
+            .map(Arc::clone)
+            .collect()
+    }
+
     /// The store that keeps a token's sessions, or the directory.
     pub(crate) fn store_of(&self, home: Option<SiteLuid>) -> Option<Arc<dyn Store>> {
         match home {

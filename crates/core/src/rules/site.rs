@@ -91,6 +91,15 @@ pub fn set_credential(cx: &mut Context<'_>, site: &Site, credential: SiteCredent
     draft.done(cx)
 }
 
+/// Deletes a suspended site for ever; the row stays, so that its LUID and number are never given out again.
+#[must_use]
+pub fn delete_site(cx: &mut Context<'_>, site: &Site) -> Changes {
+    let mut draft = Draft::default();
+    draft.events.push(cx.event(EventType::SitePolicyChanged, Some(site.luid)).because("deleted"));
+    draft.update(Row::Site(Site { state: SiteState::Deleted, credential: None, ..site.clone() }));
+    draft.done(cx)
+}
+
 fn differences(old: &Site, wanted: &WantedSite) -> String {
     let (a, b) = (&old.policy, &wanted.policy);
     let all = [
