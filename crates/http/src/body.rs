@@ -66,8 +66,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<Http>> for Json<T> {
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
         }
         let body = read(request.into_body(), http).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| malformed(&error))
+        parse(&body).map(Self)
     }
+}
+
+/// Reads the one object that a body has to be (serde would take an array for a struct as well).
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::invalid_request(
+            "the body is not what this call takes: it is not a JSON object",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| malformed(&error))
 }
 
 /// Says what is wrong with a body without repeating any of it.

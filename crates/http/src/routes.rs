@@ -1,18 +1,123 @@
-//! Every native route, as one table.
+//! Every native route, as one table: it builds the router, is compared with the OpenAPI document, and tells tests who
+//! may call what. A route that is not in the table does not exist.
+
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, patch, post};
+use serde::Serialize;
 
-use crate::envelope;
+use crate::native::{events, introspect, invitations, me, meta, revocations, sessions, tokens, users};
 use crate::problem::{Kind, Problem};
 use crate::state::Http;
-use crate::tableau;
+use crate::{envelope, pages, tableau, verify};
+
+/// Who may call a route. Whoever else does is refused: without a credential by 401, else by 401, 403 or 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// Everybody.
+    Anyone,
+    /// The holder of an unspent invitation.
+    InvitationHolder,
+    /// Any live session.
+    Session,
+    /// An interactive session.
+    Interactive,
+    /// An interactive session at the site in the path.
+    InteractiveMember,
+    /// Any session at the site in the path; some queries need a site admin.
+    Member,
+    /// The token's owner, or an admin of its home site, at that site.
+    OwnerOrAdmin,
+    /// An admin of the site in the path.
+    SiteAdmin,
+    /// An admin of the site in the path, or the member that the path names.
+    SiteAdminOrSelf,
+    /// A `token` or `password` session at the site in the path.
+    ForwardAuth,
+    /// The site's own credential (HTTP Basic).
+    SiteCredential,
+}
+
+impl Who {
+    /// The security scheme in the OpenAPI document; `None` where no credential is needed.
+    #[must_use]
+    pub const fn scheme(self) -> Option<&'static str> {
+        match self {
+            Self::Anyone | Self::InvitationHolder => None,
+            Self::SiteCredential => Some("site"),
+            _ => Some("session"),
+        }
+    }
+}
+
+/// One route.
+#[derive(Clone, Copy, Serialize)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The pattern, as axum and OpenAPI write it.
+    pub path: &'static str,
+    /// Who may call it.
+    pub who: Who,
+    #[serde(skip)]
+    serve: fn() -> MethodRouter<Arc<Http>>,
+}
+
+type Serve = fn() -> MethodRouter<Arc<Http>>;
+
+const fn row(method: &'static str, path: &'static str, who: Who, serve: Serve) -> Route {
+    Route { method, path, who, serve }
+}
+
+const TOKENS: &str = "/v1/sites/{site}/tokens";
+const TOKEN: &str = "/v1/sites/{site}/tokens/{id}";
+const USERS: &str = "/v1/sites/{site}/users";
+const USER: &str = "/v1/sites/{site}/users/{luid}";
+const USER_TOKENS: &str = "/v1/sites/{site}/users/{luid}/tokens";
+
+static TABLE: &[Route] = &[
+    row("POST", "/v1/sessions", Who::Anyone, || post(sessions::open)),
+    row("GET", "/v1/sessions/current", Who::Session, || get(sessions::current)),
+    row("DELETE", "/v1/sessions/current", Who::Session, || delete(sessions::sign_out)),
+    row("POST", TOKENS, Who::InteractiveMember, || post(tokens::mint)),
+    row("GET", TOKENS, Who::Member, || get(tokens::list)),
+    row("DELETE", TOKEN, Who::OwnerOrAdmin, || delete(tokens::revoke)),
+    row("GET", USERS, Who::SiteAdmin, || get(users::list)),
+    row("POST", USERS, Who::SiteAdmin, || post(users::invite)),
+    row("GET", USER, Who::SiteAdminOrSelf, || get(users::read)),
+    row("PATCH", USER, Who::SiteAdmin, || patch(users::change)),
+    row("DELETE", USER, Who::SiteAdmin, || delete(users::remove)),
+    row("GET", USER_TOKENS, Who::SiteAdminOrSelf, || get(users::tokens)),
+    row("DELETE", USER_TOKENS, Who::SiteAdminOrSelf, || delete(users::revoke_tokens)),
+    row("POST", "/v1/invitations/redeem", Who::InvitationHolder, || post(invitations::redeem)),
+    row("PATCH", "/v1/me", Who::Interactive, || patch(me::change)),
+    row("POST", "/v1/me/password", Who::Interactive, || post(me::set_password)),
+    row("POST", "/v1/me/totp", Who::Interactive, || post(me::begin_totp)),
+    row("DELETE", "/v1/me/totp", Who::Interactive, || delete(me::remove_totp)),
+    row("POST", "/v1/me/totp/confirm", Who::Interactive, || post(me::confirm_totp)),
+    row("POST", "/v1/sites/{site}/revocations", Who::SiteAdmin, || post(revocations::revoke_before)),
+    row("GET", "/v1/sites/{site}/events", Who::SiteAdmin, || get(events::list)),
+    row("POST", "/v1/sites/{site}/introspect", Who::SiteCredential, || post(introspect::introspect)),
+    row("GET", "/v1/sites/{site}/verify", Who::ForwardAuth, || get(verify::routed)),
+    row("GET", "/v1/openapi.json", Who::Anyone, || get(meta::openapi)),
+    row("GET", "/.well-known/patd", Who::Anyone, || get(meta::well_known)),
+    row("GET", "/invitation", Who::Anyone, || get(pages::invitation)),
+];
+
+/// The table.
+#[must_use]
+pub fn table() -> &'static [Route] {
+    TABLE
+}
 
 /// The public router: the native API, the pages and the Tableau surface, inside the envelope.
 pub fn router(http: Arc<Http>) -> Router {
-    let router = Router::new().merge(tableau::router(Arc::clone(&http)));
-    router
+    let native = TABLE.iter().fold(Router::new(), |router, row| router.route(row.path, (row.serve)()));
+    native
+        .merge(tableau::router(Arc::clone(&http)))
         .fallback(async || Problem::new(Kind::NotFound, "no such address"))
         .method_not_allowed_fallback(async || {
             Problem::new(Kind::MethodNotAllowed, "this address exists, but not for this method")

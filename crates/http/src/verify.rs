@@ -5,8 +5,10 @@
 
 use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::{Bytes, BytesMut};
@@ -18,6 +20,8 @@ use patd_service::view::Caller;
 
 use crate::credential::presented;
 use crate::envelope::{RequestId, X_REQUEST_ID, log_cause, panic_text};
+use crate::native::openapi::Refusals;
+use crate::native::params::PathSite;
 use crate::problem::Problem;
 use crate::state::Http;
 
@@ -35,6 +39,19 @@ pub(crate) fn site_of<B>(request: &Request<B>) -> Option<&str> {
     let site = request.uri().path().strip_prefix("/v1/sites/")?.strip_suffix("/verify")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     (!site.is_empty() && site.bytes().all(plain)).then_some(site)
+}
+
+/// Forward auth: may this session pass at this site? (Spellings that need decoding, and HEAD, come this way.)
+#[utoipa::path(get, path = "/v1/sites/{site}/verify", tag = "sites",
+    params(("site" = String, Path, description = "Content URL or LUID")),
+    responses((status = 204, description = "Yes: who it is, in X-Patd-User, -User-Luid, -Site-Role, -Token-Id (for a \
+        token), -Session-Id"), Refusals))]
+pub(crate) async fn routed(
+    State(http): State<Arc<Http>>,
+    PathSite(site): PathSite,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&http, &site, &headers).await
 }
 
 /// Answers `verify` for this site.
