@@ -9,6 +9,7 @@
 //! less privileged writer, not against a malicious author.
 #![expect(unsafe_code, reason = "this crate is the boundary: it calls C functions of the plug-in")]
 
+pub mod adapt;
 mod callbacks;
 mod copy;
 mod error;
