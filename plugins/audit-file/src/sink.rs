@@ -62,7 +62,12 @@ impl AsyncService for AuditFile {
     }
 
     async fn start(&self, _payload: Vec<u8>) -> Result<(), Failure> {
-        self.blocking(|files| files.repair_all().map(|()| Vec::new())).await.map(drop)
+        // A folder that cannot be read now is no reason to stay down: each file is repaired again when it is opened.
+        let repaired = self.blocking(|files| files.repair_all().map(|()| Vec::new())).await;
+        if let Err(failure) = repaired {
+            tracing::warn!(%failure, "not every audit file could be looked through");
+        }
+        Ok(())
     }
 
     async fn stop(&self) -> Result<(), Failure> {
