@@ -16,9 +16,9 @@ pub const SCHEMA: u32 = 1;
 
 /// Operation numbers.
 pub mod op {
-    /// Open, migrate if exclusive, get ready: [`super::Start`] → [`super::Empty`].
+    /// Open, migrate if exclusive, get ready: [`super::Start`] → nothing.
     pub const START: u32 = 1;
-    /// Finish work in flight and close everything: [`super::Empty`] → [`super::Empty`].
+    /// Finish work in flight and close everything: [`super::Empty`] → nothing.
     pub const STOP: u32 = 2;
     /// Whether it can serve: [`super::Empty`] → [`super::Empty`].
     pub const HEALTH: u32 = 3;

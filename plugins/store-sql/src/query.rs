@@ -1,0 +1,253 @@
+//! Answers queries; each is a look-up or a range of an index.
+
+use std::collections::HashMap;
+
+use patd_proto::rows::{Membership, Session, Site, Token, User};
+use patd_proto::store::{Found, Member, Query, TokenAndSession};
+use patd_proto::wire::{Micros, Nat};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationTrait, Select,
+};
+use uuid::Uuid;
+
+use crate::entity::{self, Kept, Misfit, event, invitation, membership, session, site, text, token, user};
+use crate::error::Error;
+
+/// Whether one statement answers it, so that it needs no transaction for a consistent read.
+pub(crate) fn is_one_statement(query: &Query) -> bool {
+    !matches!(query, Query::CountMintedBefore { .. })
+}
+
+async fn all<R: Kept>(db: &impl ConnectionTrait, select: Select<R::Entity>) -> Result<Vec<R>, Error> {
+    Ok(select.all(db).await?.into_iter().map(R::read).collect::<Result<_, Misfit>>()?)
+}
+
+async fn at<R: Kept>(db: &impl ConnectionTrait, key: R::Key) -> Result<Vec<R>, Error> {
+    all(db, R::Entity::find().filter(R::at(key))).await
+}
+
+/// Answers one query; `tokens` holds what was fetched for the whole batch.
+pub(crate) async fn answer<C: ConnectionTrait>(
+    db: &C,
+    query: &Query,
+    tokens: &HashMap<Uuid, Option<TokenAndSession>>,
+) -> Result<Found, Error> {
+    Ok(match query {
+        Query::Sites => {
+            Found::Sites(all::<Site>(db, site::Entity::find().order_by_asc(site::Column::Key)).await?)
+        }
+        Query::User(luid) => Found::Users(at(db, *luid).await?),
+        Query::UserByName(folded) => Found::Users(
+            all::<User>(db, user::Entity::find().filter(user::Column::UsernameFolded.eq(folded.as_str())))
+                .await?,
+        ),
+        Query::Membership(site, user) => Found::Memberships(at(db, (*site, *user)).await?),
+        Query::MembershipsOf(user) => Found::Memberships(
+            all::<Membership>(
+                db,
+                membership::Entity::find()
+                    .filter(membership::Column::User.eq(text(*user)))
+                    .order_by_asc(membership::Column::Site),
+            )
+            .await?,
+        ),
+        Query::MembersOf { site, after, offset, limit } => {
+            Found::Members(members(db, *site, after.as_deref(), *offset, *limit).await?)
+        }
+        Query::CountMembers(site) => {
+            let present = membership::Entity::find()
+                .filter(membership::Column::Site.eq(text(*site)))
+                .filter(membership::Column::State.ne("removed"));
+            Found::Counts(Nat(present.count(db).await?), Nat(0))
+        }
+        Query::Password(user) => Found::Passwords(at(db, *user).await?),
+        Query::Totp(user) => Found::Totps(at(db, *user).await?),
+        Query::Invitation(id) => Found::Invitations(at(db, *id).await?),
+        Query::OpenInvitations { user, site } => {
+            use invitation::Column;
+            let open = invitation::Entity::find()
+                .filter(Column::User.eq(text(*user)))
+                .filter(site.map_or_else(|| Column::Site.is_null(), |site| Column::Site.eq(text(site))))
+                .filter(Column::SpentAt.is_null())
+                .order_by_asc(Column::CreatedAt)
+                .order_by_asc(Column::Id);
+            Found::Invitations(all(db, open).await?)
+        }
+        Query::Token(id) => Found::Tokens(at(db, *id).await?),
+        Query::Session(id) => Found::Sessions(at(db, *id).await?),
+        Query::TokenAndSession(id) => Found::TokenAndSession(match tokens.get(id) {
+            Some(fetched) => fetched.clone().map(Box::new),
+            None => tokens_and_sessions(db, &[*id]).await?.remove(id).flatten().map(Box::new),
+        }),
+        Query::OpenTokensOf { site, owner } => {
+            use token::Column;
+            let open = token::Entity::find()
+                .filter(Column::Site.eq(text(*site)))
+                .filter(Column::Owner.eq(text(*owner)))
+                .filter(Column::EndedAt.is_null())
+                .order_by_asc(Column::CreatedAt)
+                .order_by_asc(Column::Id);
+            Found::Tokens(all(db, open).await?)
+        }
+        Query::Tokens { site, owner, ended_since, after, limit } => {
+            Found::Tokens(tokens_of(db, *site, *owner, *ended_since, *after, *limit).await?)
+        }
+        Query::CountMintedBefore { site, before } => minted_before(db, *site, *before).await?,
+        Query::LiveSessions { now, after, limit } => {
+            use session::Column;
+            let mut live = session::Entity::find()
+                .filter(Column::EndedAt.is_null())
+                .filter(Column::ExpiresAt.gt(now.0))
+                .order_by_asc(Column::Id)
+                .limit(u64::from(*limit));
+            if let Some(after) = after {
+                live = live.filter(Column::Id.gt(text(*after)));
+            }
+            Found::Sessions(all::<Session>(db, live).await?)
+        }
+        Query::ExpiredTokens { now, limit } => {
+            use token::Column;
+            let expired = token::Entity::find()
+                .filter(Column::EndedAt.is_null())
+                .filter(Column::EndsAt.lte(now.0))
+                .order_by_asc(Column::EndsAt)
+                .limit(u64::from(*limit));
+            Found::Tokens(all(db, expired).await?)
+        }
+        Query::PastSessions { before, limit } => {
+            use session::Column;
+            let past = session::Entity::find()
+                .filter(Column::ExpiresAt.lt(before.0))
+                .order_by_asc(Column::ExpiresAt)
+                .limit(u64::from(*limit));
+            Found::Sessions(all(db, past).await?)
+        }
+        Query::Events { site, after, limit } => Found::Events(events(db, *site, *after, *limit).await?),
+        Query::NewestEvent => {
+            let time: Option<i64> = event::Entity::find()
+                .select_only()
+                .column(event::Column::Time)
+                .order_by_desc(event::Column::Time)
+                .into_tuple()
+                .one(db)
+                .await?;
+            Found::Time(time.map(Micros))
+        }
+        Query::HomeNumberUsed(home) => {
+            let used = site::Entity::find().filter(site::Column::Home.eq(i64::from(*home))).count(db).await?;
+            Found::Counts(Nat(used), Nat(0))
+        }
+    })
+}
+
+/// Tokens with the sessions that their rows name; `None` for ids that are unknown.
+pub(crate) async fn tokens_and_sessions<C: ConnectionTrait>(
+    db: &C,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Option<TokenAndSession>>, Error> {
+    let select = token::Entity::find().find_also_related(session::Entity);
+    let rows = match ids {
+        [one] => select.filter(token::Column::Id.eq(text(*one))).all(db).await?,
+        many => {
+            let list = crate::list::ids(many.iter().copied());
+            select.filter(crate::list::in_list(token::Column::Id, list)).all(db).await?
+        }
+    };
+    let mut found: HashMap<Uuid, Option<TokenAndSession>> = ids.iter().map(|id| (*id, None)).collect();
+    for (token, session) in rows {
+        let token = Token::read(token)?;
+        let session = session.map(Session::read).transpose()?;
+        found.insert(token.id, Some(TokenAndSession { token, session }));
+    }
+    Ok(found)
+}
+
+async fn members(
+    db: &impl ConnectionTrait,
+    site: Uuid,
+    after: Option<&str>,
+    offset: u32,
+    limit: u32,
+) -> Result<Vec<Member>, Error> {
+    let mut select = membership::Entity::find()
+        .find_also_related(user::Entity)
+        .filter(membership::Column::Site.eq(text(site)))
+        .filter(membership::Column::State.ne("removed"))
+        .order_by_asc(user::Column::UsernameFolded)
+        .offset(u64::from(offset))
+        .limit(u64::from(limit));
+    if let Some(after) = after {
+        select = select.filter(user::Column::UsernameFolded.gt(after));
+    }
+    let mut members = Vec::new();
+    for (membership, user) in select.all(db).await? {
+        let user = user.ok_or(entity::Misfit { place: "memberships.user" })?;
+        members.push(Member { membership: Membership::read(membership)?, user: User::read(user)? });
+    }
+    Ok(members)
+}
+
+async fn tokens_of(
+    db: &impl ConnectionTrait,
+    site: Uuid,
+    owner: Option<Uuid>,
+    ended_since: Option<Micros>,
+    after: Option<(Micros, Uuid)>,
+    limit: u32,
+) -> Result<Vec<Token>, Error> {
+    use token::Column;
+    let mut select = token::Entity::find()
+        .filter(Column::Site.eq(text(site)))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .limit(u64::from(limit));
+    if let Some(owner) = owner {
+        select = select.filter(Column::Owner.eq(text(owner)));
+    }
+    select = select.filter(match ended_since {
+        None => Condition::all().add(Column::EndedAt.is_null()),
+        Some(since) => Condition::any().add(Column::EndedAt.is_null()).add(Column::EndedAt.gte(since.0)),
+    });
+    if let Some((at, id)) = after {
+        select = select
+            .filter(Column::CreatedAt.lte(at.0))
+            .filter(Condition::any().add(Column::CreatedAt.lt(at.0)).add(Column::Id.lt(text(id))));
+    }
+    all(db, select).await
+}
+
+async fn minted_before(db: &impl ConnectionTrait, site: Uuid, before: Micros) -> Result<Found, Error> {
+    use token::Column;
+    let open = token::Entity::find()
+        .filter(Column::Site.eq(text(site)))
+        .filter(Column::CreatedAt.lt(before.0))
+        .filter(Column::EndedAt.is_null());
+    let tokens = open.clone().count(db).await?;
+    let sessions = open
+        .join(JoinType::InnerJoin, token::Relation::Session.def())
+        .filter(session::Column::EndedAt.is_null())
+        .count(db)
+        .await?;
+    Ok(Found::Counts(Nat(tokens), Nat(sessions)))
+}
+
+async fn events(
+    db: &impl ConnectionTrait,
+    site: Uuid,
+    after: Option<(Micros, Uuid)>,
+    limit: u32,
+) -> Result<Vec<patd_proto::rows::Event>, Error> {
+    use event::Column;
+    let mut select = event::Entity::find()
+        .filter(Column::Site.eq(text(site)))
+        .order_by_desc(Column::Time)
+        .order_by_desc(Column::Id)
+        .limit(u64::from(limit));
+    if let Some((at, id)) = after {
+        select = select
+            .filter(Column::Time.lte(at.0))
+            .filter(Condition::any().add(Column::Time.lt(at.0)).add(Column::Id.lt(text(id))));
+    }
+    Ok(select.all(db).await?.into_iter().map(event::read).collect::<Result<_, Misfit>>()?)
+}

@@ -1,0 +1,200 @@
+//! The one writer of a file: drains its queue and commits many changes in one transaction, a savepoint each, so that
+//! durability costs one fsync per group. Nothing is answered before the commit.
+//!
+//! A change that conflicts rolls back to its savepoint and leaves the others alone. When the database itself fails, the
+//! group is tried again one by one: changes are idempotent by their id, so trying again is safe.
+
+use std::collections::HashSet;
+
+use patd_proto::store::{Applied, Changes, Conflict};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, Func, OnConflict};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::change::{self, Stop};
+use crate::entity::sink_cursor;
+use crate::error::Error;
+
+/// Changes in one transaction at most.
+const GROUP: usize = 256;
+/// Changes that may wait.
+pub(crate) const QUEUE: usize = 4096;
+
+pub(crate) type Outcome = Result<Applied, Error>;
+
+/// Something to write, and who waits for it.
+pub(crate) struct Job {
+    pub(crate) task: Task,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+pub(crate) enum Task {
+    Change(Box<Changes>),
+    /// Moves a sink's cursor, never back.
+    Cursor {
+        sink: String,
+        through: i64,
+    },
+}
+
+/// How a transaction failed as a whole.
+enum Broken {
+    /// It never began.
+    Closed(Error),
+    /// A statement failed; nothing was committed.
+    Rolled(Error),
+    /// The commit failed; it may or may not have happened.
+    Commit(Error),
+}
+
+/// Runs until the queue is closed and empty.
+pub(crate) async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Job>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while queue.recv_many(&mut group, GROUP).await > 0 {
+        serve(&db, std::mem::take(&mut group)).await;
+    }
+}
+
+async fn serve(db: &DatabaseConnection, group: Vec<Job>) {
+    match commit(db, &group).await {
+        Ok(outcomes) => {
+            for (job, outcome) in group.into_iter().zip(outcomes) {
+                tell(job, outcome);
+            }
+        }
+        Err(Broken::Closed(error)) => {
+            for job in group {
+                tell(job, Err(error.clone()));
+            }
+        }
+        Err(broken) => one_by_one(db, group, broken).await,
+    }
+}
+
+async fn one_by_one(db: &DatabaseConnection, group: Vec<Job>, broken: Broken) {
+    let (Broken::Rolled(error) | Broken::Commit(error) | Broken::Closed(error)) = &broken;
+    tracing::warn!(changes = group.len(), %error, "a group of changes failed; trying them one by one");
+    // After a failed commit, what is never tried again stays unknown.
+    let unsure = matches!(broken, Broken::Commit(_));
+    let mut closed: Option<Error> = None;
+    for job in group {
+        let outcome = match &closed {
+            Some(error) => Err(error.clone()),
+            None => match commit(db, std::slice::from_ref(&job)).await {
+                Ok(mut outcomes) => {
+                    outcomes.pop().unwrap_or_else(|| Err(Error::Failed("no outcome".to_owned())))
+                }
+                Err(Broken::Rolled(error)) => Err(error),
+                Err(Broken::Commit(error)) => Err(Error::Unknown(error.to_string())),
+                Err(Broken::Closed(error)) => {
+                    closed = Some(if unsure { Error::Unknown(error.to_string()) } else { error });
+                    Err(closed.clone().unwrap_or_else(|| Error::Unknown("closed".to_owned())))
+                }
+            },
+        };
+        tell(job, outcome);
+    }
+}
+
+fn tell(job: Job, outcome: Outcome) {
+    // Whoever asked may have gone; the change stands either way.
+    let _ = job.answer.send(outcome);
+}
+
+async fn commit(db: &DatabaseConnection, group: &[Job]) -> Result<Vec<Outcome>, Broken> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    };
+    let whole = db.begin_with_options(options).await.map_err(|error| Broken::Closed(error.into()))?;
+    let outcomes = match carry_out(&whole, group).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            if let Err(error) = whole.rollback().await {
+                tracing::warn!(%error, "a failed transaction could not be rolled back");
+            }
+            return Err(Broken::Rolled(error.into()));
+        }
+    };
+    whole.commit().await.map_err(|error| Broken::Commit(error.into()))?;
+    Ok(outcomes)
+}
+
+async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Outcome>, DbErr> {
+    let ids: Vec<Uuid> = group
+        .iter()
+        .filter_map(|job| match &job.task {
+            Task::Change(changes) => Some(changes.id),
+            Task::Cursor { .. } => None,
+        })
+        .collect();
+    let mut done: HashSet<Uuid> = if ids.is_empty() {
+        HashSet::new()
+    } else {
+        change::replayed(whole, &ids).await?.into_iter().collect()
+    };
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        outcomes.push(match &job.task {
+            Task::Change(changes) if done.contains(&changes.id) => Ok(Applied::Done),
+            Task::Change(changes) => {
+                let outcome = one(whole, changes).await?;
+                if outcome == Ok(Applied::Done) {
+                    done.insert(changes.id);
+                }
+                outcome
+            }
+            Task::Cursor { sink, through } => {
+                move_cursor(whole, sink, *through).await?;
+                Ok(Applied::Done)
+            }
+        });
+    }
+    Ok(outcomes)
+}
+
+/// One change in its savepoint.
+async fn one(whole: &DatabaseTransaction, changes: &Changes) -> Result<Outcome, DbErr> {
+    let savepoint = whole.begin().await?;
+    let stop = match change::carry_out(&savepoint, changes).await {
+        Ok(()) => {
+            if changes.events.first().is_none_or(|event| event.id != changes.id) {
+                change::remember(&savepoint, changes.id).await?;
+            }
+            savepoint.commit().await?;
+            return Ok(Ok(Applied::Done));
+        }
+        Err(stop) => stop,
+    };
+    savepoint.rollback().await?;
+    Ok(match stop {
+        Stop::Conflict(conflict) => Ok(Applied::Conflict(conflict)),
+        Stop::Stale(row) => match change::current(whole, row).await {
+            Ok(current) => Ok(Applied::Conflict(Conflict::Row { row, current: current.map(Box::new) })),
+            Err(Stop::Misfit(misfit)) => Err(misfit.into()),
+            Err(Stop::Db(error)) => return Err(error),
+            Err(Stop::Conflict(_) | Stop::Stale(_)) => {
+                Err(Error::Failed("a read cannot conflict".to_owned()))
+            }
+        },
+        Stop::Misfit(misfit) => {
+            Err(Error::Invalid(format!("the change has a value that does not fit {}", misfit.place)))
+        }
+        Stop::Db(error) => return Err(error),
+    })
+}
+
+async fn move_cursor(whole: &DatabaseTransaction, sink: &str, through: i64) -> Result<(), DbErr> {
+    use sink_cursor::{ActiveModel, Column, Entity};
+    let further = Func::cust("max").arg(Expr::col((Entity, Column::Position))).arg(Expr::val(through));
+    Entity::insert(ActiveModel { sink: Set(sink.to_owned()), position: Set(through) })
+        .on_conflict(OnConflict::column(Column::Sink).value(Column::Position, further).to_owned())
+        .exec_without_returning(whole)
+        .await?;
+    Ok(())
+}

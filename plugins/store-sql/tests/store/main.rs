@@ -1,0 +1,5 @@
+//! The store without the plug-in boundary, against real files. (The boundary has its own tests in the host.)
+#![cfg(test)]
+
+mod changes;
+mod scratch;
