@@ -43,7 +43,9 @@ pub(crate) fn verified(subject: &Subject, spec: &PluginSpec) -> Result<Copied, L
             if found.is_some() {
                 tracing::warn!(path = %path.display(), "a private copy was not what its name says; it is replaced");
             }
-            std::fs::rename(&incoming.0, &path)
+            File::open(&incoming.0)
+                .and_then(|copy| copy.sync_all())
+                .and_then(|()| std::fs::rename(&incoming.0, &path))
                 .and_then(|()| File::open(&folder)?.sync_all())
                 .map_err(|error| refuse(&path, &error))?;
         }
@@ -133,7 +135,6 @@ impl Incoming {
         let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0)?;
         let sha256 = stream(source, &mut copy)?;
         copy.set_permissions(Permissions::from_mode(0o500))?;
-        copy.sync_all()?;
         Ok(sha256)
     }
 }

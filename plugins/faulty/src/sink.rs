@@ -22,7 +22,7 @@ enum Sin {
     NeverCompletes,
     /// Answers twice.
     CompletesTwice,
-    /// Answers a request that is not its own, then its own.
+    /// Answers requests that are not its own, then its own.
     CompletesForeign,
     /// Answers with bytes that are no JSON.
     Garbage,
@@ -38,8 +38,8 @@ enum Sin {
 #[serde(deny_unknown_fields, default)]
 struct Config {
     sin: Sin,
-    /// The request that `completes_foreign` answers, counted from its own.
-    offset: i64,
+    /// How many requests before its own `completes_foreign` answers.
+    reach: u64,
 }
 
 /// The misbehaving sink.
@@ -89,8 +89,9 @@ impl Service for FaultySink {
                 self.host.danger_complete(request.id, status::OK, b"{}", "");
             }
             Sin::CompletesForeign => {
-                let foreign = request.id.saturating_add_signed(self.config.offset);
-                self.host.danger_complete(foreign, status::OK, b"{\"accepted_through\":\"forged\"}", "");
+                for foreign in request.id.saturating_sub(self.config.reach)..request.id {
+                    self.host.danger_complete(foreign, status::OK, b"{\"accepted_through\":\"forged\"}", "");
+                }
                 completion.finish(answer());
             }
             Sin::Garbage => completion.finish(Ok(vec![0xff, 0x00, b'{'])),
