@@ -3,7 +3,7 @@
 //! Knows nothing of async, IO, clocks, randomness, SQL, HTTP or serde: time, fresh ids and the outcome of
 //! hashing come in as arguments, decisions go out as [`changes::Changes`].
 //!
-//! Records are in [`record`], the decisions in [`rules`], what a decision asks a store to do is in [`changes`],
+//! Records are in [`record`], the decisions in [`rules`], what a decision asks a store to do is in [`changes`].
 #![forbid(unsafe_code)]
 
 pub mod base62;

@@ -3,6 +3,7 @@
 use patd_core::changes::Conflict;
 use patd_core::event::EventType;
 use patd_core::refusal::Refusal;
+use patd_core::rules::session::sign_out;
 use patd_core::time::Span;
 
 use crate::world::{ACME, GLOBEX, MEMBER, World};
@@ -36,4 +37,34 @@ fn r3_of_two_sign_ins_that_read_the_same_row_only_one_is_applied() {
     assert!(matches!(w.apply(&two.changes), Err(Conflict::Row(..))));
     assert_eq!(w.apply(&one.changes), Ok(()), "a replay is the same success");
     assert_eq!(w.live_sessions_of(token.id), 1);
+}
+
+#[test]
+fn r3_a_refused_sign_in_ends_nothing() {
+    let mut w = World::new();
+    let token = w.token_of(MEMBER, ACME, "ci");
+    let session = w.sign_in(token.id, ACME).expect("signs in").session;
+    w.set_policy(GLOBEX, |p| p.foreign_tokens = false);
+    assert_eq!(w.sign_in(token.id, GLOBEX).expect_err("foreign"), Refusal::ForeignTokenRefused);
+    assert_eq!(w.state(session.id), Ok(()));
+}
+
+#[test]
+fn r3_two_tokens_of_one_person_have_a_session_each() {
+    let mut w = World::new();
+    let (a, b) = (w.token_of(MEMBER, ACME, "a"), w.token_of(MEMBER, ACME, "b"));
+    let first = w.sign_in(a.id, ACME).expect("signs in").session;
+    let second = w.sign_in(b.id, ACME).expect("signs in").session;
+    assert_eq!((w.state(first.id), w.state(second.id)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn r3_a_sign_out_that_races_a_sign_in_cannot_end_the_new_session() {
+    let mut w = World::new();
+    let token = w.token_of(MEMBER, ACME, "ci");
+    let old = w.sign_in(token.id, ACME).expect("signs in").session;
+    let leaving = w.ask(MEMBER, |w, cx| sign_out(cx, &old, w.token(token.id).as_ref())).expect("may");
+    let new = w.sign_in(token.id, GLOBEX).expect("signs in").session;
+    assert!(matches!(w.apply(&leaving), Err(Conflict::Row(..))));
+    assert_eq!((w.state(new.id), w.live_sessions_of(token.id)), (Ok(()), 1));
 }

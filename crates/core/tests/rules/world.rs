@@ -33,6 +33,7 @@ pub(crate) const OTHER: UserLuid = UserLuid(Uuid::from_u128(0x12));
 /// Admin of acme and member of globex.
 pub(crate) const ADMIN: UserLuid = UserLuid(Uuid::from_u128(0x1a));
 
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) rows: BTreeMap<String, Row>,
@@ -69,7 +70,6 @@ macro_rules! getters {
     )+};
 }
 
-#[expect(dead_code, reason = "not every test binary needs every helper")]
 impl World {
     pub(crate) fn new() -> Self {
         let mut world = Self {
