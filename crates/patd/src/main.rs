@@ -1,3 +1,30 @@
-//! Placeholder.
+//! The daemon `patd` and the tools of whoever runs it: command line, wiring, signals.
+//!
+//! Decides nothing: a command becomes an [`operate::Operation`], a request goes to patd-http.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod commands;
+mod control;
+mod data_dir;
+mod failure;
+mod log;
+mod operate;
+mod output;
+mod serve;
+mod system;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = commands::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line: one module per group of commands.
+
+mod config;
+mod plugin;
+mod site;
+mod store;
+mod user;
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use patd_config::Config;
+use serde_json::Value;
+
+use crate::control;
+use crate::data_dir::{DataDir, control_socket};
+use crate::failure::Failure;
+use crate::operate::{Operation, operate};
+use crate::output::{self, Format};
+use crate::serve;
+use crate::wiring::Running;
+
+/// Personal access tokens for any number of web sites, as Tableau Cloud has them.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage or config, 3 the daemon or the system failed.\n\n\
+                  Example:\n  patd --config /etc/patd/patd.toml serve"
+)]
+pub(crate) struct Cli {
+    /// The config file.
+    #[arg(long, env = "PATD_CONFIG", default_value = "/etc/patd/patd.toml", global = true)]
+    config: PathBuf,
+    /// How answers are printed.
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    #[command(after_help = "Example:\n  patd --config /etc/patd/patd.toml serve")]
+    Serve,
+    /// Look at the config file.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Stores: schema status, backup.
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Sites: list, credential for introspection, delete.
+    #[command(subcommand)]
+    Site(site::Command),
+    /// People: invite, recover, disable, enable.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Plug-ins: list, pin.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Check the config, the plug-ins and the stores, and say what is wrong.
+    #[command(after_help = "Example:\n  patd doctor --output json")]
+    Doctor,
+    /// Print every HTTP route with who may call it.
+    #[command(after_help = "Example:\n  patd routes --output json")]
+    Routes,
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  patd completions bash > /etc/bash_completion.d/patd")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What every command needs.
+pub(crate) struct Context {
+    config_path: PathBuf,
+    format: Format,
+}
+
+impl Context {
+    fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::load(&self.config_path)?)
+    }
+
+    fn print(&self, value: &Value) {
+        output::value(self.format, value);
+    }
+
+    /// Carries out an operation: through the running daemon, or under the lock when none runs.
+    fn operate(&self, operation: Operation) -> Result<Value, Failure> {
+        let config = self.config()?;
+        let Some(data_dir) = DataDir::lock(&config.server.data_dir)? else {
+            return control::send(&control_socket(&config.server.data_dir), &operation);
+        };
+        serve::runtime()?.block_on(async {
+            let running = Running::start(&config, &data_dir).await?;
+            let result = operate(&running, operation).await;
+            running.stop().await;
+            result
+        })
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let context = Context { config_path: cli.config, format: cli.output };
+    match cli.command {
+        Command::Serve => serve::serve(&context.config()?),
+        Command::Config(command) => config::run(&context, command),
+        Command::Store(command) => store::run(&context, command),
+        Command::Site(command) => site::run(&context, command),
+        Command::User(command) => user::run(&context, command),
+        Command::Plugin(command) => plugin::run(&context, command),
+        Command::Doctor => {
+            let value = context.operate(Operation::StoreStatus)?;
+            context.print(&value);
+            Ok(())
+        }
+        Command::Routes => {
+            context.print(&serve::routes());
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "patd", &mut anstream::stdout());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

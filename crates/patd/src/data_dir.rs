@@ -1,0 +1,89 @@
+//! The daemon's own folder: its lock, its key file, its control socket.
+//!
+//! Whoever holds the lock may open the stores; two daemons on one folder are impossible.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use patd_service::ports::Random;
+use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// The opened and locked folder.
+pub(crate) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Where the control socket of a data folder is.
+pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+impl DataDir {
+    /// Makes the folder (0700) if need be and takes its lock. `None` when a daemon holds it.
+    pub(crate) fn lock(path: &Path) -> Result<Option<Self>, Failure> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|e| Failure::io("make the data folder", path, e))?;
+        let file = path.join("patd.lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(|e| Failure::io("open the lock file", &file, e))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(Failure::io("lock", &file, e.into())),
+        }
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the key file, or makes it at the first start.
+    pub(crate) fn key(&self, random: &dyn Random) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        let path = self.path.join("patd.key");
+        let mut key = Zeroizing::new([0; 32]);
+        match File::open(&path) {
+            Ok(mut file) => {
+                let meta = file.metadata().map_err(|e| Failure::io("look at", &path, e))?;
+                if meta.mode() & 0o077 != 0 {
+                    return Err(Failure::Start(format!(
+                        "the key file {} can be read by others (mode {:o}): chmod 600 it, and if somebody may have \
+                         read it, remove it and start again (every session ends, TOTP must be enrolled anew)",
+                        path.display(),
+                        meta.mode() & 0o7777
+                    )));
+                }
+                file.read_exact(&mut *key).map_err(|e| Failure::io("read 32 bytes of", &path, e))?;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                random.fill(&mut *key);
+                self.write_key(&path, &key).map_err(|e| Failure::io("write the key file", &path, e))?;
+            }
+            Err(e) => return Err(Failure::io("open the key file", &path, e)),
+        }
+        Ok(key)
+    }
+
+    fn write_key(&self, path: &Path, key: &[u8; 32]) -> std::io::Result<()> {
+        let new = self.path.join("patd.key.new");
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(key)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(&self.path)?.sync_all()
+    }
+}

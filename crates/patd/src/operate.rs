@@ -1,0 +1,138 @@
+//! The operator's commands that change or read state: the same whether they come over the control socket or run
+//! with the daemon stopped.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use patd_core::name::SiteRole;
+use patd_service::cloud_event::rfc3339;
+use patd_service::error::Error;
+use patd_service::view::Invited;
+
+use crate::failure::Failure;
+use crate::wiring::Running;
+
+/// A command for the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Operation {
+    /// `patd user add`.
+    UserAdd {
+        /// User name.
+        username: String,
+        /// Site, by content URL or LUID.
+        site: String,
+        /// Role.
+        role: String,
+    },
+    /// `patd user recover`.
+    UserRecover {
+        /// User name.
+        username: String,
+    },
+    /// `patd user disable` and `enable`.
+    UserSetDisabled {
+        /// User name.
+        username: String,
+        /// Which of the two.
+        disabled: bool,
+    },
+    /// `patd site list`.
+    SiteList,
+    /// `patd site credential`.
+    SiteCredential {
+        /// Site.
+        site: String,
+    },
+    /// `patd site delete`.
+    SiteDelete {
+        /// Site, by its key in the config, content URL or LUID.
+        site: String,
+    },
+    /// `patd store status`.
+    StoreStatus,
+    /// `patd store backup`.
+    StoreBackup {
+        /// An absolute path of a folder that does not exist yet.
+        folder: String,
+    },
+    /// `patd plugin list`.
+    PluginList,
+}
+
+/// Carries out a command.
+pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<Value, Failure> {
+    let service = &running.service;
+    match operation {
+        Operation::UserAdd { username, site, role } => {
+            let role = SiteRole::parse(&role).ok_or_else(|| {
+                let all: Vec<_> = SiteRole::ALL.iter().map(|r| r.as_str()).collect();
+                Failure::Refused(format!("`{role}` is no site role; one of: {}", all.join(", ")))
+            })?;
+            let invited = service.operator_invite(&username, &site, role).await.map_err(refused)?;
+            Ok(invitation(running, &invited, Some((&site, role))))
+        }
+        Operation::UserRecover { username } => {
+            let invited = service.operator_recover(&username).await.map_err(refused)?;
+            Ok(invitation(running, &invited, None))
+        }
+        Operation::UserSetDisabled { username, disabled } => {
+            let luid = service.operator_set_disabled(&username, disabled).await.map_err(refused)?;
+            Ok(json!({"luid": luid.to_string(), "username": username, "disabled": disabled}))
+        }
+        Operation::SiteList => {
+            let sites = service.operator_sites().await.map_err(refused)?;
+            Ok(sites
+                .iter()
+                .map(|s| {
+                    json!({
+                        "key": s.key, "content_url": s.content_url.as_str(), "name": s.name,
+                        "luid": s.luid.to_string(), "state": format!("{:?}", s.state).to_lowercase(),
+                        "client_id": s.credential.as_ref().map(|c| c.client_id.clone()),
+                    })
+                })
+                .collect())
+        }
+        Operation::SiteCredential { site } => {
+            let (client_id, secret) = service.operator_site_credential(&site).await.map_err(refused)?;
+            Ok(json!({"site": site, "client_id": client_id, "client_secret": secret.expose()}))
+        }
+        Operation::SiteDelete { site } => {
+            let luid = service.operator_delete_site(&site).await.map_err(refused)?;
+            Ok(json!({"luid": luid.to_string(), "state": "deleted"}))
+        }
+        Operation::StoreStatus => {
+            let stores = service.operator_stores().await.map_err(refused)?;
+            Ok(stores
+                .into_iter()
+                .map(|(name, s)| json!({"store": name, "location": s.location, "applied": s.applied, "pending": s.pending}))
+                .collect())
+        }
+        Operation::StoreBackup { folder } => {
+            let files = service.operator_backup(&folder).await.map_err(refused)?;
+            Ok(json!({"folder": folder, "files": files}))
+        }
+        Operation::PluginList => Ok(running.plugins.clone()),
+    }
+}
+
+fn refused(e: Error) -> Failure {
+    Failure::Refused(match e {
+        Error::Unavailable { cause } => format!("temporarily unavailable: {cause}"),
+        other => other.to_string(),
+    })
+}
+
+fn invitation(running: &Running, invited: &Invited, joins: Option<(&str, SiteRole)>) -> Value {
+    let link =
+        format!("{}/invitation#{}", running.public_url.trim_end_matches('/'), invited.invitation.expose());
+    json!({
+        "luid": invited.user.luid.to_string(),
+        "username": invited.user.username,
+        "site": joins.map(|(site, _)| site),
+        "role": joins.map(|(_, role)| role.as_str()),
+        "invitation": invited.invitation.expose(),
+        "link": link,
+        "expires_at": rfc3339(invited.expires_at),
+    })
+}

@@ -1,0 +1,152 @@
+//! `patd serve`: listeners, signals, the order of start and stop.
+//!
+//! The first SIGTERM or SIGINT drains: no new connections, requests in flight end, the outbox gets a last pass, stores
+//! close. The second stops at once; what was answered is durable either way (R6).
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use patd_config::Config;
+use patd_http::listen::{Listen, Listener};
+use patd_http::server::Server;
+use patd_http::state::{Http, Limits};
+use patd_http::{management, routes, tableau};
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::control;
+use crate::data_dir::{DataDir, control_socket};
+use crate::failure::Failure;
+use crate::log;
+use crate::wiring::Running;
+
+/// The daemon's async runtime.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("patd-http")
+        .build()
+        .map_err(|e| Failure::Start(format!("the async runtime does not start: {e}")))
+}
+
+/// Every route, for `patd routes`.
+pub(crate) fn routes() -> Value {
+    let tableau: Vec<_> = tableau::table()
+        .iter()
+        .map(|route| {
+            let who = format!("{:?}", route.access).to_lowercase();
+            json!({"method": route.method.as_str(), "path": route.path, "who": who})
+        })
+        .collect();
+    json!({"native": routes::table(), "tableau": tableau})
+}
+
+/// Runs the daemon until it is told to stop.
+pub(crate) fn serve(config: &Config) -> Result<(), Failure> {
+    log::install(&config.log);
+    let data_dir = DataDir::lock(&config.server.data_dir)?.ok_or_else(|| {
+        Failure::Start(format!(
+            "another patd holds {}; stop it first, or use another data_dir",
+            config.server.data_dir.join("patd.lock").display()
+        ))
+    })?;
+    runtime()?.block_on(run(config, &data_dir))
+}
+
+async fn run(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|e| Failure::Start(format!("metrics cannot be collected: {e}")))?;
+    let mut listeners = Vec::new();
+    for at in &config.server.listen {
+        listeners.push(bind(at).await?);
+    }
+    let for_management = bind(&config.server.management).await?;
+
+    let running = Arc::new(Running::start(config, data_dir).await?);
+    let limits = limits(config);
+    let http = Arc::new(Http {
+        service: Arc::clone(&running.service),
+        limits: limits.clone(),
+        trusted_proxies: config.server.trusted_proxies.iter().map(patd_config::Network::net).collect(),
+        public_url: running.public_url.trim_end_matches('/').to_owned(),
+    });
+    let socket = control_socket(data_dir.path());
+    let control = tokio::spawn(control::serve(control::bind(&socket)?, Arc::clone(&running)));
+
+    let (stop, stop_management) = (CancellationToken::new(), CancellationToken::new());
+    let service = Arc::clone(&running.service);
+    let render = Arc::new(move || {
+        let live = f64::from(u32::try_from(service.live_sessions()).unwrap_or(u32::MAX));
+        metrics::gauge!("patd_live_sessions").set(live);
+        metrics.render()
+    });
+    let management = Server::plain(management::router(Arc::clone(&running.service), render), limits);
+    let management = tokio::spawn(management.serve(vec![for_management], stop_management.clone()));
+    for listener in &listeners {
+        if let Ok(address) = listener.address() {
+            tracing::info!(%address, "patd serves");
+        }
+    }
+    let public = tokio::spawn(Server::public(http).serve(listeners, stop.clone()));
+
+    wait_for_stop().await?;
+    tracing::info!("stopping: requests in flight may end; a second signal stops at once");
+    stop.cancel();
+    tokio::spawn(async {
+        if wait_for_stop().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    ended(public.await);
+    control.abort();
+    running.stop().await;
+    stop_management.cancel();
+    ended(management.await);
+    if let Err(e) = std::fs::remove_file(&socket) {
+        tracing::debug!(error = %e, "the control socket could not be removed");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn ended(result: Result<(), tokio::task::JoinError>) {
+    if let Err(e) = result {
+        tracing::error!(error = %e, "a server ended badly");
+    }
+}
+
+async fn bind(at: &patd_config::Listen) -> Result<Listener, Failure> {
+    let at = match at {
+        patd_config::Listen::Tcp(address) => Listen::Tcp(*address),
+        patd_config::Listen::Unix(path) => Listen::Unix(path.clone()),
+    };
+    Listener::bind(&at).await.map_err(|e| Failure::Start(format!("cannot listen on {at}: {e}")))
+}
+
+fn limits(config: &Config) -> Limits {
+    let from = &config.limits;
+    Limits {
+        max_connections: from.max_connections as usize,
+        max_body_bytes: usize::try_from(from.max_body).unwrap_or(usize::MAX),
+        header_time: from.header_timeout.duration(),
+        request_time: from.request_timeout.duration(),
+        ..Limits::default()
+    }
+}
+
+/// Waits for SIGTERM or SIGINT. SIGHUP does not end the daemon.
+async fn wait_for_stop() -> Result<(), Failure> {
+    let cannot = |e: std::io::Error| Failure::Start(format!("signals cannot be received: {e}"));
+    let mut term = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut hup = signal(SignalKind::hangup()).map_err(cannot)?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hup.recv() => tracing::warn!("SIGHUP: the config is read at start only; restart to apply changes"),
+        }
+    }
+}
