@@ -6,8 +6,18 @@ use std::process::{Command, Stdio};
 use crate::failure::{Context, Failure};
 
 /// The Cargo that started this task, so that a toolchain chosen with `+name` stays chosen.
+///
+/// `cargo run` describes this crate to us in variables. They must not reach the next Cargo: build scripts (ring's, for
+/// one) watch them, and everything above would be built again at each change between `cargo` and `cargo xtask`.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    for (name, _) in std::env::vars_os() {
+        let of_this_crate = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if name.to_str().is_some_and(|name| of_this_crate.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The command line as a person would type it (arguments are never secret here).
