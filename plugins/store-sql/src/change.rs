@@ -22,6 +22,8 @@ const CHUNK: usize = 100;
 pub(crate) enum Stop {
     /// It conflicts.
     Conflict(Conflict),
+    /// A new row breaks this rule, and perhaps exists already, which would be said first.
+    Taken(RowKey, Conflict),
     /// This row is not as expected; what it is now is read after the roll-back.
     Stale(RowKey),
     /// Something in it does not fit the table.
@@ -165,7 +167,10 @@ async fn live_tokens(
 
 async fn carry_out_write<C: ConnectionTrait>(db: &C, write: &Write) -> Result<(), Stop> {
     match write {
-        Write::Insert(row) => explain(by_row!(row, insert(db)), row),
+        Write::Insert(row) => explain(by_row!(row, insert(db)), row).map_err(|stop| match stop {
+            Stop::Conflict(conflict) => Stop::Taken(row.key(), conflict),
+            other => other,
+        }),
         Write::Update(row) => match explain(by_row!(row, update(db)), row)? {
             true => Ok(()),
             false => Err(Stop::Stale(row.key())),

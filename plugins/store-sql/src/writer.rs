@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use patd_proto::store::{Applied, Changes, Conflict};
+use patd_proto::store::{Applied, Changes, Conflict, Row, RowKey};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Func, OnConflict};
 use sea_orm::{
@@ -174,19 +174,31 @@ async fn one(whole: &DatabaseTransaction, changes: &Changes) -> Result<Outcome, 
     savepoint.rollback().await?;
     Ok(match stop {
         Stop::Conflict(conflict) => Ok(Applied::Conflict(conflict)),
-        Stop::Stale(row) => match change::current(whole, row).await {
-            Ok(current) => Ok(Applied::Conflict(Conflict::Row { row, current: current.map(Box::new) })),
-            Err(Stop::Misfit(misfit)) => Err(misfit.into()),
-            Err(Stop::Db(error)) => return Err(error),
-            Err(Stop::Conflict(_) | Stop::Stale(_)) => {
-                Err(Error::Failed("a read cannot conflict".to_owned()))
-            }
+        Stop::Taken(row, conflict) => match row_now(whole, row).await? {
+            Ok(None) => Ok(Applied::Conflict(conflict)),
+            Ok(current) => Ok(Applied::Conflict(Conflict::Row { row, current })),
+            Err(error) => Err(error),
         },
+        Stop::Stale(row) => {
+            row_now(whole, row).await?.map(|current| Applied::Conflict(Conflict::Row { row, current }))
+        }
         Stop::Misfit(misfit) => {
             Err(Error::Invalid(format!("the change has a value that does not fit {}", misfit.place)))
         }
         Stop::Db(error) => return Err(error),
     })
+}
+
+/// What the row is without the change that was rolled back.
+async fn row_now(whole: &DatabaseTransaction, row: RowKey) -> Result<Result<Option<Box<Row>>, Error>, DbErr> {
+    match change::current(whole, row).await {
+        Ok(current) => Ok(Ok(current.map(Box::new))),
+        Err(Stop::Db(error)) => Err(error),
+        Err(Stop::Misfit(misfit)) => Ok(Err(misfit.into())),
+        Err(Stop::Conflict(_) | Stop::Taken(..) | Stop::Stale(_)) => {
+            Ok(Err(Error::Failed("a read cannot conflict".to_owned())))
+        }
+    }
 }
 
 async fn move_cursor(whole: &DatabaseTransaction, sink: &str, through: i64) -> Result<(), DbErr> {

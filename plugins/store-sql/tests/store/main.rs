@@ -2,4 +2,8 @@
 #![cfg(test)]
 
 mod changes;
+mod file;
+mod model;
+mod outbox;
+mod queries;
 mod scratch;
