@@ -94,3 +94,10 @@ fn a_panic_in_derive_is_contained_and_quarantines_the_instance() {
     // Another instance of the same image is untouched.
     assert!(sin("none").expect("passes its self-test").derive(b"fine", &params).is_ok());
 }
+
+#[test]
+fn the_default_for_passwords_passes_its_self_test() {
+    let hasher = create("hasher-pbkdf2", serde_json::Value::Null).expect("passes its self-test");
+    let params = hasher.new_params(b"0123456789abcdef").expect("params");
+    assert!(params.starts_with("$pbkdf2-sha256$i=600000,"), "{params}");
+}
