@@ -137,3 +137,98 @@ pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Shape {
+        name: String,
+        flag: Option<bool>,
+    }
+
+    fn refused(body: &str) -> String {
+        let problem = parse::<Shape>(body.as_bytes()).expect_err("a refusal");
+        assert_eq!(problem.kind, Kind::InvalidRequest);
+        problem.detail
+    }
+
+    #[test]
+    fn a_body_of_the_right_shape_passes() {
+        assert!(parse::<Shape>(br#" {"name": "x"} "#).is_ok());
+        assert!(parse::<Shape>(br#"{"name": "x", "flag": null}"#).is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(refused("").contains("not a JSON object"));
+        assert!(refused(r#"["x", true]"#).contains("not a JSON object"));
+        assert!(refused(r#"{"name": "x""#).contains("not well-formed JSON"));
+        assert!(refused(r#"{"name": "x"} x"#).contains("not well-formed JSON"));
+        assert!(refused("{}").contains("missing member `name`"));
+        assert!(refused(r#"{"name": "x", "name": "y"}"#).contains("duplicate member `name`"));
+        assert!(refused(r#"{"name": 1}"#).contains("wrong type"));
+        assert!(
+            refused(r#"{"name": "x", "nmae": 1}"#).contains("(known: `name`, `flag`)")
+                || refused(r#"{"name": "x", "nmae": 1}"#).contains("(known: `name` or `flag`)")
+        );
+    }
+
+    #[test]
+    fn no_refusal_repeats_what_the_body_held() {
+        for body in [
+            r#"{"name": "x", "flag": "patd_secret"}"#,
+            r#"{"patd_secret": 1}"#,
+            r#"{"name": {"patd_secret": 1}}"#,
+            r#"{"name": patd_secret}"#,
+            r#"{"name": "x", "patd_secret, expected `name": 1}"#,
+            r#""patd_secret""#,
+        ] {
+            assert!(!refused(body).contains("patd_secret"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_deep_body_is_refused() {
+        let deep = format!("{{\"name\": {}{}}}", "[".repeat(50_000), "]".repeat(50_000));
+        refused(&deep);
+        refused(&deep.replace("name", "other"));
+    }
+
+    #[test]
+    fn media_types_match_without_case_and_parameters() {
+        let has = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_TYPE, axum::http::HeaderValue::from_static(value));
+            }
+            has_media_type(&headers, "application/json")
+        };
+        assert!(has(&["application/json"]) && has(&["Application/JSON; charset=utf-8"]));
+        assert!(!has(&[]) && !has(&["text/json"]) && !has(&["application/jsonx"]) && !has(&[""]));
+        assert!(!has(&["application/json", "text/plain"]));
+    }
+
+    #[test]
+    fn forms_decode_to_pairs() {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(pairs("a=1+2&b=%7C&&c"), Some(vec![pair("a", "1 2"), pair("b", "|"), pair("c", "")]));
+        assert_eq!(pairs("a=%ff"), None);
+        assert_eq!(pairs("a=%zz"), Some(vec![pair("a", "%zz")]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(bytes: Vec<u8>, text: String) {
+            let _ = parse::<Shape>(&bytes);
+            let _ = parse::<Shape>(format!("{{{text}").as_bytes());
+            let _ = pairs(&text);
+        }
+    }
+}

@@ -98,3 +98,93 @@ impl FromRequestParts<Arc<Http>> for Client {
         Ok(Self::of(parts, http))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn forwarded(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("x-forwarded-for", HeaderValue::from_str(line).expect("a header"));
+        }
+        headers
+    }
+
+    fn check(peer: &str, lines: &[&str], trusted: &[&str], expected: &str) {
+        let peer = if peer == "unix" { Peer::Unix } else { Peer::Tcp(peer.parse().expect("an address")) };
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().expect("a network")).collect();
+        let found = address(peer, &forwarded(lines), &trusted);
+        assert_eq!(found.map(|ip| ip.to_string()).unwrap_or_default(), expected, "{peer:?} {lines:?}");
+    }
+
+    #[test]
+    fn a_stranger_cannot_choose_an_address() {
+        check("203.0.113.9", &["192.0.2.1"], &[], "203.0.113.9");
+        check("203.0.113.9", &["192.0.2.1"], &["10.0.0.0/8"], "203.0.113.9");
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_last_untrusted_hop_counts() {
+        let net = &["10.0.0.0/8"];
+        check("10.0.0.1", &["192.0.2.1"], net, "192.0.2.1");
+        check("10.0.0.1", &["6.6.6.6, 192.0.2.1, 10.0.0.2"], net, "192.0.2.1");
+        check("10.0.0.1", &["6.6.6.6", "192.0.2.1", "10.0.0.2"], net, "192.0.2.1");
+        check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], net, "10.0.0.3");
+        check("10.0.0.1", &[], net, "10.0.0.1");
+    }
+
+    #[test]
+    fn garbage_ends_the_walk_at_whoever_passed_it_on() {
+        let net = &["10.0.0.0/8"];
+        check("10.0.0.1", &["192.0.2.1, unknown"], net, "10.0.0.1");
+        check("10.0.0.1", &["192.0.2.1, , 10.0.0.2"], net, "10.0.0.2");
+    }
+
+    #[test]
+    fn addresses_come_in_all_spellings() {
+        let net = &["10.0.0.0/8", "::1/128"];
+        check("10.0.0.1", &["192.0.2.1:4711"], net, "192.0.2.1");
+        check("10.0.0.1", &["[2001:db8::1]:4711"], net, "2001:db8::1");
+        check("10.0.0.1", &["[2001:db8::1]"], net, "2001:db8::1");
+        check("::1", &["2001:db8::1"], net, "2001:db8::1");
+        check("::ffff:10.0.0.1", &["::ffff:192.0.2.1"], net, "192.0.2.1");
+    }
+
+    #[test]
+    fn a_unix_sockets_peer_is_as_trusted_as_the_loopback() {
+        check("unix", &["192.0.2.1"], &["127.0.0.0/8"], "192.0.2.1");
+        check("unix", &["192.0.2.1"], &[], "");
+        check("unix", &[], &["127.0.0.0/8"], "");
+    }
+
+    #[test]
+    fn a_user_agent_is_bounded_and_keeps_no_secret() {
+        let agent = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(USER_AGENT, HeaderValue::from_bytes(text.as_bytes()).expect("a header"));
+            user_agent(&headers)
+        };
+        assert_eq!(agent("curl/8.5 (x)"), "curl/8.5 (x)");
+        assert_eq!(agent("x patd_1_2 y"), "x (removed) y");
+        assert_eq!(agent("token=patdi_1_2"), "(removed)");
+        assert_eq!(agent(&"a".repeat(9000)).len(), 256);
+        assert_eq!(agent(&"ä".repeat(300)).chars().count(), 256);
+        assert_eq!(user_agent(&HeaderMap::new()), "");
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(bytes: Vec<u8>) {
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", value.clone());
+            headers.insert(USER_AGENT, value);
+            let _ = address(Peer::Unix, &headers, &["0.0.0.0/0".parse().expect("a network")]);
+            prop_assert!(user_agent(&headers).chars().count() <= 256);
+        }
+    }
+}

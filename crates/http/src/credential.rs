@@ -101,3 +101,85 @@ impl FromRequestParts<Arc<Http>> for MaybeAuthenticated {
         Ok(Self(Some(caller)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let line = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"))
+        };
+        lines.iter().map(line).collect()
+    }
+
+    fn check(lines: &[(&'static str, &str)], expected: Result<&str, Error>) {
+        assert_eq!(presented(&headers(lines)), expected, "{lines:?}");
+    }
+
+    #[test]
+    fn either_header_carries_the_credential() {
+        check(&[("authorization", "Bearer a|b|c")], Ok("a|b|c"));
+        check(&[("authorization", "bEARER   a|b|c ")], Ok("a|b|c"));
+        check(&[("x-tableau-auth", "a|b|c")], Ok("a|b|c"));
+        check(&[("authorization", "Bearer a"), ("x-tableau-auth", "a")], Ok("a"));
+    }
+
+    #[test]
+    fn without_a_session_credential_one_is_required() {
+        check(&[], Err(Error::CredentialsRequired));
+        check(&[("authorization", "Basic YTpi")], Err(Error::CredentialsRequired));
+        check(&[("authorization", "Bearerly a")], Err(Error::CredentialsRequired));
+        check(&[("cookie", "session=a")], Err(Error::CredentialsRequired));
+    }
+
+    #[test]
+    fn two_credentials_that_differ_are_rejected_wherever_they_are() {
+        let rejected = || Err(Error::CredentialsRejected);
+        check(&[("authorization", "Bearer a"), ("x-tableau-auth", "b")], rejected());
+        check(&[("authorization", "Bearer a"), ("authorization", "Bearer b")], rejected());
+        check(&[("x-tableau-auth", "a"), ("x-tableau-auth", "b")], rejected());
+        check(&[("x-tableau-auth", "a"), ("x-tableau-auth", "")], rejected());
+    }
+
+    #[test]
+    fn an_empty_credential_is_rejected() {
+        check(&[("authorization", "Bearer")], Err(Error::CredentialsRejected));
+        check(&[("authorization", "Bearer  ")], Err(Error::CredentialsRejected));
+        check(&[("x-tableau-auth", "")], Err(Error::CredentialsRejected));
+    }
+
+    #[test]
+    fn a_sites_credential_is_read_from_basic() {
+        let (id, secret) = basic(&headers(&[("authorization", "Basic YTpiOmM=")])).expect("well-formed");
+        assert_eq!((id.as_str(), secret.expose()), ("a", "b:c"));
+        let refused = |value| basic(&headers(&[("authorization", value)])).err();
+        assert_eq!(refused("Basic YTpi!"), Some(Error::CredentialsRejected));
+        assert_eq!(refused("Basic YQ=="), Some(Error::CredentialsRejected));
+        assert_eq!(refused("Basic"), Some(Error::CredentialsRejected));
+        assert_eq!(refused("Bearer YTpi"), Some(Error::CredentialsRequired));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(values in prop::collection::vec((any::<bool>(), any::<bool>(), any::<Vec<u8>>()), 0..4)) {
+            let mut headers = HeaderMap::new();
+            for (tableau, scheme, mut bytes) in values {
+                if scheme {
+                    bytes.splice(0..0, *b"Basic ");
+                }
+                if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                    let name = if tableau { X_TABLEAU_AUTH } else { AUTHORIZATION.as_str() };
+                    headers.append(HeaderName::from_static(name), value);
+                }
+            }
+            if let Ok(credential) = presented(&headers) {
+                prop_assert!(!credential.is_empty());
+            }
+            let _ = basic(&headers);
+        }
+    }
+}

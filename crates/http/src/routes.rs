@@ -125,3 +125,50 @@ pub fn router(http: Arc<Http>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&http), envelope::wrap))
         .with_state(http)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::native::openapi::document;
+
+    type Rows = BTreeSet<(String, String)>;
+
+    fn documented() -> Rows {
+        let document = serde_json::to_value(document()).expect("the document");
+        let paths = document["paths"].as_object().expect("paths").clone();
+        let operations = paths.into_iter().flat_map(|(path, item)| {
+            let methods: Vec<String> = item.as_object().expect("an item").keys().cloned().collect();
+            methods.into_iter().map(move |method| (method.to_ascii_uppercase(), path.clone()))
+        });
+        operations.collect()
+    }
+
+    #[test]
+    fn the_table_and_the_document_hold_the_same_routes() {
+        let table: Rows = table().iter().map(|r| (r.method.to_owned(), r.path.to_owned())).collect();
+        assert_eq!(table.len(), TABLE.len(), "a route is listed twice");
+        assert_eq!(documented(), table);
+    }
+
+    #[test]
+    fn the_document_asks_for_a_credential_exactly_where_the_table_does() {
+        let document = serde_json::to_value(document()).expect("the document");
+        for route in table() {
+            let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
+            let asked = operation["security"][0].as_object().and_then(|s| s.keys().next().cloned());
+            assert_eq!(asked.as_deref(), route.who.scheme(), "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn every_schema_that_the_document_names_is_in_it() {
+        let document = serde_json::to_value(document()).expect("the document");
+        let text = document.to_string();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().expect("a name");
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+    }
+}
