@@ -6,6 +6,10 @@
 //! Progress goes to standard error, results (paths, addresses, the demo's story) to standard output.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool: waits for processes by polling and makes up sample passwords"
+)]
 
 mod build;
 mod command;

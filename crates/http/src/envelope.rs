@@ -33,6 +33,7 @@ pub struct RequestId(pub Uuid);
 impl RequestId {
     /// A fresh one.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "names a request in logs; no secret, no rule reads it")]
     pub fn fresh() -> Self {
         Self(Uuid::new_v4())
     }
@@ -53,6 +54,7 @@ pub(crate) async fn wrap(State(http): State<Arc<Http>>, request: Request, next: 
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id.0, %method, route);
+    #[expect(clippy::disallowed_methods, reason = "a measured duration, for log and metrics")]
     let started = Instant::now();
     let response = guarded(&http, id, request, next).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());

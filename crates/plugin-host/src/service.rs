@@ -245,6 +245,7 @@ impl Inner {
             traceparent: Bytes::empty(),
             payload: Bytes::of(payload),
         };
+        #[expect(clippy::disallowed_methods, reason = "a measured duration, for metrics")]
         let begin = Instant::now();
         // SAFETY: a live instance (`phase` is held); the request outlives the call.
         let status = unsafe { submit(self.me.0, &raw const request) };
