@@ -3,4 +3,5 @@
 mod hashers;
 mod loading;
 mod services;
+mod stores;
 mod world;

@@ -20,7 +20,7 @@ fn built() -> &'static Path {
         };
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--profile", profile])
-            .args(["-p", "hasher-pbkdf2", "-p", "audit-file", "-p", "faulty"])
+            .args(["-p", "hasher-pbkdf2", "-p", "audit-file", "-p", "faulty", "-p", "store-sql"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo runs");
