@@ -108,7 +108,7 @@ pub(crate) fn body_too_large(http: &Http) -> Problem {
 
 /// Logs, once, what the client is not told.
 pub(crate) fn log_cause(problem: &Problem) {
-    if let Some(Error::Unavailable { cause }) = &problem.source {
+    if let Some(Error::Unavailable { cause }) = problem.source.as_deref() {
         tracing::warn!(%cause, "a request could not be carried out");
     }
 }

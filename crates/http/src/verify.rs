@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use patd_core::record::SessionKind;
@@ -19,7 +20,7 @@ use patd_service::service::SiteRef;
 use patd_service::view::Caller;
 
 use crate::credential::presented;
-use crate::envelope::{RequestId, X_REQUEST_ID, log_cause, panic_text};
+use crate::envelope::{RequestId, log_cause, panic_text};
 use crate::native::openapi::Refusals;
 use crate::native::params::PathSite;
 use crate::problem::Problem;
@@ -51,16 +52,23 @@ pub(crate) async fn routed(
     PathSite(site): PathSite,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&http, &site, &headers).await
+    match judged(&http, &site, &headers).await {
+        Ok(caller) => passed(&caller),
+        Err(error) => Problem::from(error).into_response(),
+    }
 }
 
-/// Answers `verify` for this site.
+/// Answers `verify` for this site, outside the envelope.
 pub(crate) async fn answer(http: &Http, site: &str, headers: &HeaderMap) -> Response<Body> {
-    let judged = AssertUnwindSafe(judge(http, site, headers)).catch_unwind().await;
-    match judged.unwrap_or_else(|panic| Err(Error::Unavailable { cause: panic_text(&*panic).to_owned() })) {
+    match judged(http, site, headers).await {
         Ok(caller) => passed(&caller),
         Err(error) => refused(error),
     }
+}
+
+async fn judged(http: &Http, site: &str, headers: &HeaderMap) -> Result<Caller> {
+    let judged = AssertUnwindSafe(judge(http, site, headers)).catch_unwind().await;
+    judged.unwrap_or_else(|panic| Err(Error::Unavailable { cause: panic_text(&*panic).to_owned() }))
 }
 
 async fn judge(http: &Http, site: &str, headers: &HeaderMap) -> Result<Caller> {
@@ -125,7 +133,5 @@ fn refused(error: Error) -> Response<Body> {
     let problem = Problem::from(error);
     tracing::info_span!("request", request_id = %id.0, route = "/v1/sites/{site}/verify")
         .in_scope(|| log_cause(&problem));
-    let mut response = problem.render(id, None);
-    response.headers_mut().insert(X_REQUEST_ID, id.header());
-    response
+    problem.render(id, None)
 }

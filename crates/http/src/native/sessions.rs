@@ -185,8 +185,9 @@ impl FromRequestParts<Arc<Http>> for CurrentSession {
             Ok(Authenticated(caller)) => return Ok(Self(caller)),
             Err(problem) => problem,
         };
-        if matches!(problem.source, Some(Error::SessionSuperseded { .. })) {
-            problem.successor_site = http.service.successor_site(presented(&parts.headers)?).await;
+        if matches!(problem.source.as_deref(), Some(Error::SessionSuperseded { .. })) {
+            problem.successor_site =
+                http.service.successor_site(presented(&parts.headers)?).await.map(Box::new);
         }
         Err(problem)
     }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 pub use registry::Kind;
 
-use crate::envelope::RequestId;
+use crate::envelope::{RequestId, X_REQUEST_ID};
 
 /// Which scheme a 401 asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +42,13 @@ pub struct Problem {
     /// The session that took over.
     pub successor: Option<SessionId>,
     /// The site of that session; only at `/v1/sessions/current`.
-    pub successor_site: Option<SiteView>,
+    pub successor_site: Option<Box<SiteView>>,
     /// Seconds to wait.
     pub retry_after: Option<u64>,
     /// The scheme to name in a 401.
     pub challenge: Challenge,
     /// The application error that this came from, for surfaces with codes of their own.
-    pub source: Option<Error>,
+    pub source: Option<Box<Error>>,
 }
 
 impl Problem {
@@ -134,6 +134,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_REQUEST_ID, request.header());
         if self.status() == StatusCode::UNAUTHORIZED {
             let scheme = match self.challenge {
                 Challenge::Bearer => "Bearer realm=\"patd\"",
@@ -197,7 +198,7 @@ impl From<Error> for Problem {
             Error::TooManyAttempts { retry_after_s } => problem.retry_after = Some(*retry_after_s),
             _ => {}
         }
-        problem.source = Some(error);
+        problem.source = Some(Box::new(error));
         problem
     }
 }

@@ -127,10 +127,10 @@ fn a_401_names_its_scheme_and_a_429_its_wait() {
 #[test]
 fn the_site_of_a_successor_is_shown_where_it_was_asked_for() {
     let mut problem = Problem::from(Error::SessionSuperseded { at: AT, successor: None });
-    problem.successor_site = Some(SiteView {
+    problem.successor_site = Some(Box::new(SiteView {
         luid: SiteLuid(Uuid::from_u128(1)),
         content_url: "Acme".to_owned(),
         name: "Acme Inc".to_owned(),
-    });
+    }));
     assert_eq!(body(problem)["successor_site"]["content_url"], "Acme");
 }

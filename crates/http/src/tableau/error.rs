@@ -251,7 +251,7 @@ pub(crate) fn time(at: Timestamp) -> String {
 /// What the shared parts of the HTTP side refuse. Their causes are logged where they arise.
 impl From<&Problem> for Failure {
     fn from(problem: &Problem) -> Self {
-        match &problem.source {
+        match problem.source.as_deref() {
             Some(Error::Unavailable { .. }) => Self::unavailable(),
             Some(error) => Self::of(error, Place::Session),
             None if problem.status() == StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(),
