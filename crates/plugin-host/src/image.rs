@@ -65,7 +65,7 @@ impl Image {
                     LoadErrorKind::Open,
                     "a library that this system can load",
                     std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
-                    "Build it for this machine, on the oldest system that you support.",
+                    "Build it for this machine, on the oldest system that you support; the daemon's runtime folder must allow execution (no noexec).",
                 )
             })?;
         let refuse = |expected: String, found: String, action: &str| {

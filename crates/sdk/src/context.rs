@@ -144,6 +144,17 @@ impl Context {
     /// INVALID, naming the key, when the configuration does not fit.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let text: &[u8] = if self.config.is_empty() { b"{}" } else { &self.config };
-        serde_json::from_slice(text).map_err(|error| Failure::invalid(format!("config: {error}")))
+        serde_json::from_slice(text)
+            .map_err(|error| Failure::invalid(format!("config: {}", unquoted(&error.to_string()))))
+    }
+}
+
+/// Takes quoted values out of serde's message: one of them may be a password that stands under the wrong key.
+fn unquoted(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}…{}", &message[..=first], &message[last..])
+        }
+        _ => message.to_owned(),
     }
 }
