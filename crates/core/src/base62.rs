@@ -13,8 +13,8 @@ pub struct Malformed;
 /// Digits that fit a `u64` at once: 62^10 < 2^60.
 const CHUNK: usize = 10;
 const CHUNK_POWER: u64 = 62u64.pow(CHUNK as u32);
-/// Enough limbs for the longest number here (a session key of 53 bytes).
-const LIMBS: usize = 7;
+/// Enough limbs for the longest number here (a secret of 32 bytes).
+const LIMBS: usize = 4;
 
 const VALUES: [u8; 256] = {
     let mut table = [0xff; 256];
@@ -26,7 +26,7 @@ const VALUES: [u8; 256] = {
     table
 };
 
-/// Reads digits as one number of `N` bytes (at most 56), big-endian.
+/// Reads digits as one number of `N` bytes (at most 32), big-endian.
 ///
 /// # Errors
 /// [`Malformed`] when a character is not a digit or the number needs more than `N` bytes.
@@ -45,7 +45,7 @@ pub fn decode<const N: usize>(digits: &[u8]) -> Result<[u8; N], Malformed> {
             power *= 62;
         }
         let mut carry = u128::from(value);
-        for limb in &mut limbs {
+        for limb in &mut limbs[..N.div_ceil(8)] {
             carry += u128::from(*limb) * u128::from(power);
             *limb = carry as u64;
             carry >>= 64;
@@ -65,7 +65,7 @@ pub fn decode<const N: usize>(digits: &[u8]) -> Result<[u8; N], Malformed> {
     Ok(out)
 }
 
-/// Writes a number of `N` bytes (at most 56, big-endian) as the last digits of `width` into `out`.
+/// Writes a number of `N` bytes (at most 32, big-endian) as the last digits of `width` into `out`.
 ///
 /// The width must be enough for `N` bytes; the callers' widths are constants.
 pub fn encode<const N: usize>(bytes: &[u8; N], width: usize, out: &mut String) {
@@ -123,14 +123,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_number_comes_back(bytes: [u8; 32], key in proptest::array::uniform(0u8..), small: u32) {
+        fn every_number_comes_back(bytes: [u8; 32], small: u32) {
             let mut text = String::new();
             encode(&bytes, 43, &mut text);
             prop_assert_eq!(decode::<32>(text.as_bytes()), Ok(bytes));
-            let key: [u8; 53] = key;
-            let mut text = String::new();
-            encode(&key, 72, &mut text);
-            prop_assert_eq!((text.len(), decode::<53>(text.as_bytes())), (72, Ok(key)));
             let mut text = String::new();
             encode_short(small, &mut text);
             prop_assert_eq!(decode_short(text.as_bytes()), Ok(small));
@@ -139,7 +135,7 @@ mod tests {
         #[test]
         fn no_input_panics(bytes: Vec<u8>) {
             let _ = decode::<4>(&bytes);
-            let _ = decode::<56>(&bytes);
+            let _ = decode::<32>(&bytes);
             let _ = decode_short(&bytes);
         }
     }

@@ -1,25 +1,28 @@
 //! The text of a session credential: `key|secret|site LUID`.
 //!
-//! The key says which store and which token, so that nothing is searched, and carries a MAC that the caller
+//! Key and secret are base64url without padding. The key says which store and which token, so that nothing is searched, and carries a MAC that the caller
 //! computes and checks (core holds no key). Parsing is on the hottest path: it never allocates and never panics.
 //! Nothing here shows a secret.
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
+use zeroize::Zeroize;
 
 pub use crate::base62::Malformed;
-use crate::base62::{decode, encode};
 use crate::id::{HomeNumber, SessionId, SiteLuid, TokenId};
 use crate::secret::{PlainText, Secret256};
-use crate::token_text::SECRET_DIGITS;
 
 /// Bytes that the MAC covers.
 pub const MAC_INPUT: usize = 37;
 /// Bytes of the MAC.
 pub const MAC: usize = 16;
 const KEY: usize = MAC_INPUT + MAC;
-const KEY_DIGITS: usize = 72;
+const SECRET: usize = 32;
+const KEY_DIGITS: usize = 71;
+const SECRET_DIGITS: usize = 43;
 const LUID: usize = 36;
 const TEXT: usize = KEY_DIGITS + 1 + SECRET_DIGITS + 1 + LUID;
 
@@ -63,6 +66,15 @@ impl SessionKey {
         let session = SessionId(Uuid::from_bytes(part(bytes, 5)));
         Ok((Self { home, session, token }, part(bytes, MAC_INPUT)))
     }
+}
+
+/// Reads base64url without padding; exactly one text per value (the engine refuses stray bits at the end).
+fn decode<const N: usize>(digits: &[u8]) -> Result<[u8; N], Malformed> {
+    let mut buffer = [0; KEY + 3]; // the engine wants whole groups of three
+    let length = URL_SAFE_NO_PAD.decode_slice(digits, &mut buffer).map_err(|_| Malformed)?;
+    let bytes = buffer.get(..length).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed);
+    buffer.zeroize();
+    bytes
 }
 
 fn part<const N: usize>(bytes: &[u8; KEY], from: usize) -> [u8; N] {
@@ -111,7 +123,7 @@ impl SessionText {
         }
         let site = SiteLuid(Uuid::try_parse_ascii(site).map_err(|_| Malformed)?);
         let (key, mac) = SessionKey::read(&decode(key)?)?;
-        Ok(Self { key, mac, secret: Secret256::new(decode(secret)?), site })
+        Ok(Self { key, mac, secret: Secret256::new(decode::<SECRET>(secret)?), site })
     }
 
     /// Writes the text.
@@ -121,9 +133,9 @@ impl SessionText {
         key[..MAC_INPUT].copy_from_slice(&self.key.mac_input());
         key[MAC_INPUT..].copy_from_slice(&self.mac);
         let mut text = String::with_capacity(TEXT);
-        encode(&key, KEY_DIGITS, &mut text);
+        URL_SAFE_NO_PAD.encode_string(key, &mut text);
         text.push('|');
-        encode(self.secret.expose(), SECRET_DIGITS, &mut text);
+        URL_SAFE_NO_PAD.encode_string(self.secret.expose(), &mut text);
         text.push('|');
         let mut luid = [0; LUID];
         text.push_str(self.site.0.hyphenated().encode_lower(&mut luid));
@@ -187,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text: String, tail in "[0-9A-Za-z]{72}\\|[0-9A-Za-z]{43}\\|[-{}0-9a-fA-F:]{36}") {
+        fn no_text_panics(text: String, tail in "[-_0-9A-Za-z]{71}\\|[-_0-9A-Za-z]{43}\\|[-{}0-9a-fA-F:]{36}") {
             let _ = SessionText::parse(&text);
             let _ = SessionText::parse(&tail);
         }

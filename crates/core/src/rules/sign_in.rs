@@ -3,7 +3,7 @@
 //! The change lies in the home store and never names the visited site to the home site's admins.
 
 use crate::changes::{Changes, Row};
-use crate::event::{Actor, EndReason, Event, EventType};
+use crate::event::{Actor, EndReason, Event, EventType, Origin};
 use crate::id::{EventId, SessionId, SiteLuid, Version};
 use crate::record::{Ended, Session, SessionKind, SessionToken, Token, User};
 use crate::refusal::Refusal;
@@ -109,14 +109,14 @@ pub(super) fn supersede(
     draft.update(Row::Session(Session { ended, ..old.clone() }));
 }
 
-/// The copy of a foreign sign-in's event for the visited site: no token id and no home site. The actor stays: the
-/// person is a member there.
+/// The copy of a foreign session's event for the visited site: no token id, no home site, and of the actor no more than
+/// that the person did it: an admin or operator at home is nobody there.
 #[must_use]
 pub fn relayed(event: &Event, visited: SiteLuid, id: EventId) -> Event {
     let actor = match &event.actor {
-        Actor::User { luid, username } => Actor::User { luid: *luid, username: username.clone() },
-        // An operator's or admin's doing at the home site is not the visited site's to know.
-        Actor::Operator | Actor::System | Actor::Anonymous => Actor::System,
+        own @ Actor::User { luid, .. } if event.user == Some(*luid) => own.clone(),
+        _ => Actor::System,
     };
-    Event { id, site: Some(visited), token: None, actor, reason: String::new(), ..event.clone() }
+    let origin = if actor == Actor::System { Origin::default() } else { event.origin.clone() };
+    Event { id, site: Some(visited), token: None, actor, origin, reason: String::new(), ..event.clone() }
 }

@@ -3,6 +3,7 @@
 use patd_core::event::{Event, EventType};
 use patd_core::id::EventId;
 use patd_core::refusal::Refusal;
+use patd_core::rules::revoke::revoke_token;
 use patd_core::rules::session::sign_out;
 use patd_core::rules::sign_in::relayed;
 
@@ -32,6 +33,23 @@ fn r8_no_event_of_a_foreign_session_names_the_visited_site_to_the_home_sites_adm
         assert!(!shows(&copy, ACME) && !shows(&copy, token.id));
     }
     assert_eq!(events[0].session, Some(old.id));
+}
+
+#[test]
+fn r8_the_visited_site_is_not_told_which_admin_at_home_ended_a_visit() {
+    let mut w = World::new();
+    let token = w.token_of(MEMBER, ACME, "ci");
+    w.sign_in(token.id, GLOBEX).expect("signs in");
+    let (admin, token) = (w.present(ADMIN, ACME), w.token(token.id).expect("a token"));
+    let changes = w
+        .as_caller(&admin, |w, cx, caller| {
+            revoke_token(cx, caller, &token, token.session.and_then(|s| w.session(s)).as_ref())
+        })
+        .expect("an admin may");
+    let ended = changes.events.iter().find(|e| e.kind == EventType::SessionEnded).expect("it ends");
+    assert!(shows(ended, ADMIN));
+    let copy = relayed(ended, GLOBEX, EventId(uuid::Uuid::from_u128(1)));
+    assert!(!shows(&copy, ADMIN) && !shows(&copy, ACME) && !shows(&copy, &ended.origin.address));
 }
 
 #[test]

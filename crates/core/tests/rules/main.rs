@@ -11,5 +11,6 @@ mod model;
 mod one_session;
 mod own_tokens;
 mod second_factor;
+mod store;
 mod switching;
 mod world;
