@@ -15,6 +15,7 @@ mod pages;
 pub mod problem;
 pub mod routes;
 pub mod server;
+mod stall;
 pub mod state;
 pub mod tableau;
 mod verify;

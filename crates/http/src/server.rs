@@ -4,9 +4,12 @@
 //! layer lies around it, and small answers leave in one plain write. Never lets one connection's fault stop the loop.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,26 +19,47 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::client::Peer;
 use crate::listen::Listener;
+use crate::stall::Stallable;
 use crate::state::{Http, Limits};
-use crate::verify;
+use crate::verify::{self, Verify};
+
+/// Requests in flight finish, idle connections close.
+const DRAINING: u8 = 1;
+/// Whatever is left is cut off.
+const ABORTING: u8 = 2;
+
+/// How far the stop is: a number that is cheap to read, and tokens that wake connections when it changes.
+#[derive(Default)]
+struct Phase {
+    now: AtomicU8,
+    drain: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl Phase {
+    fn enter(&self, phase: u8, wake: &CancellationToken) {
+        // In this order: whoever is woken sees the new phase.
+        self.now.store(phase, Ordering::Release);
+        wake.cancel();
+    }
+}
 
 /// One server: a router behind any number of listeners.
 pub struct Server {
     router: Router,
     /// Where `verify` is answered; `None` on the management listener.
-    verify: Option<Arc<Http>>,
+    verify: Option<Verify>,
     limits: Limits,
     permits: Arc<Semaphore>,
     connections: TaskTracker,
-    /// Ends what the graceful stop left.
-    abort: CancellationToken,
+    phase: Phase,
 }
 
 impl Server {
@@ -43,7 +67,7 @@ impl Server {
     #[must_use]
     pub fn public(http: Arc<Http>) -> Self {
         let limits = http.limits.clone();
-        Self::new(crate::routes::router(Arc::clone(&http)), Some(http), limits)
+        Self::new(crate::routes::router(Arc::clone(&http)), Some(Verify::new(http)), limits)
     }
 
     /// A server of this router alone.
@@ -52,14 +76,14 @@ impl Server {
         Self::new(router, None, limits)
     }
 
-    fn new(router: Router, verify: Option<Arc<Http>>, limits: Limits) -> Self {
+    fn new(router: Router, verify: Option<Verify>, limits: Limits) -> Self {
         Self {
             router,
             verify,
             permits: Arc::new(Semaphore::new(limits.max_connections)),
             limits,
             connections: TaskTracker::new(),
-            abort: CancellationToken::new(),
+            phase: Phase::default(),
         }
     }
 
@@ -70,7 +94,7 @@ impl Server {
             let (server, stop) = (Arc::clone(&server), stop.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    () = server.accept(&listener, &stop) => {}
+                    () = server.accept(&listener) => {}
                     () = stop.cancelled() => {}
                 }
             })
@@ -80,15 +104,16 @@ impl Server {
                 tracing::error!(%error, "an accept loop failed");
             }
         }
+        server.phase.enter(DRAINING, &server.phase.drain);
         server.connections.close();
         if tokio::time::timeout(server.limits.drain_time, server.connections.wait()).await.is_err() {
             tracing::warn!(left = server.connections.len(), "connections were cut off at the stop");
-            server.abort.cancel();
+            server.phase.enter(ABORTING, &server.phase.abort);
             server.connections.wait().await;
         }
     }
 
-    async fn accept(self: &Arc<Self>, listener: &Listener, stop: &CancellationToken) {
+    async fn accept(self: &Arc<Self>, listener: &Listener) {
         loop {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let accepted = match listener {
@@ -96,10 +121,10 @@ impl Server {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "TCP_NODELAY could not be set");
                     }
-                    self.spawn(stream, Peer::Tcp(peer.ip()), permit, stop.clone());
+                    self.spawn(stream, Peer::Tcp(peer.ip()), permit);
                 }),
                 Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
-                    self.spawn(stream, Peer::Unix, permit, stop.clone());
+                    self.spawn(stream, Peer::Unix, permit);
                 }),
             };
             if let Err(error) = accepted
@@ -112,32 +137,23 @@ impl Server {
         }
     }
 
-    fn spawn<S>(
-        self: &Arc<Self>,
-        stream: S,
-        peer: Peer,
-        permit: tokio::sync::OwnedSemaphorePermit,
-        stop: CancellationToken,
-    ) where
+    fn spawn<S>(self: &Arc<Self>, stream: S, peer: Peer, permit: OwnedSemaphorePermit)
+    where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let server = Arc::clone(self);
         self.connections.spawn(async move {
-            let _permit = permit;
-            let abort = server.abort.clone();
-            tokio::select! {
-                biased;
-                () = server.connection(stream, peer, &stop) => {}
-                () = abort.cancelled() => {}
-            }
+            server.connection(stream, peer).await;
+            drop(permit);
         });
     }
 
-    async fn connection<S>(&self, stream: S, peer: Peer, stop: &CancellationToken)
+    async fn connection<S>(&self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = service_fn(|request| self.answer(request, peer));
+        let stream = Stallable::new(stream, self.limits.request_time);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_time)
@@ -146,15 +162,25 @@ impl Server {
             .keep_alive(true)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let (mut drain, mut abort) = (pin!(self.phase.drain.cancelled()), pin!(self.phase.abort.cancelled()));
+        let mut seen = None;
+        let ended = poll_fn(|cx| {
+            if seen.is_none() {
+                // Once, so that they wake this task. A look at each wake would take locks that all connections
+                // share; the phase is one load.
+                let _ = (drain.as_mut().poll(cx), abort.as_mut().poll(cx));
             }
-        };
-        if let Err(error) = ended {
+            let phase = self.phase.now.load(Ordering::Acquire);
+            if seen.replace(phase) != Some(phase) {
+                match phase {
+                    ABORTING => return Poll::Ready(Ok(())),
+                    DRAINING => connection.as_mut().graceful_shutdown(),
+                    _ => {}
+                }
+            }
+            connection.as_mut().poll(cx)
+        });
+        if let Err(error) = ended.await {
             // A client that breaks off, breaks the protocol or is too slow: its own affair.
             tracing::debug!(%error, "a connection ended early");
         }
@@ -165,10 +191,10 @@ impl Server {
         mut request: hyper::Request<Incoming>,
         peer: Peer,
     ) -> Result<hyper::Response<Body>, Infallible> {
-        if let Some(http) = &self.verify
+        if let Some(verify) = &self.verify
             && let Some(site) = verify::site_of(&request)
         {
-            return Ok(verify::answer(http, site, request.headers()).await);
+            return Ok(verify.answer(site, request.headers()).await);
         }
         request.extensions_mut().insert(peer);
         self.router.clone().call(request.map(Body::new)).await

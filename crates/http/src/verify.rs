@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, 
 use axum::response::IntoResponse;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
+use metrics::Counter;
 use patd_core::record::SessionKind;
 use patd_service::error::{Error, Result};
 use patd_service::service::SiteRef;
@@ -58,11 +59,31 @@ pub(crate) async fn routed(
     }
 }
 
-/// Answers `verify` for this site, outside the envelope.
-pub(crate) async fn answer(http: &Http, site: &str, headers: &HeaderMap) -> Response<Body> {
-    match judged(http, site, headers).await {
-        Ok(caller) => passed(&caller),
-        Err(error) => refused(error),
+/// What answers `verify` outside the envelope, with its counters at hand.
+pub(crate) struct Verify {
+    http: Arc<Http>,
+    passed: Counter,
+    refused: Counter,
+}
+
+impl Verify {
+    pub(crate) fn new(http: Arc<Http>) -> Self {
+        let counter = |outcome| metrics::counter!("patd_verify_total", "outcome" => outcome);
+        Self { http, passed: counter("passed"), refused: counter("refused") }
+    }
+
+    /// Answers `verify` for this site.
+    pub(crate) async fn answer(&self, site: &str, headers: &HeaderMap) -> Response<Body> {
+        match judged(&self.http, site, headers).await {
+            Ok(caller) => {
+                self.passed.increment(1);
+                passed(&caller)
+            }
+            Err(error) => {
+                self.refused.increment(1);
+                refused(error)
+            }
+        }
     }
 }
 

@@ -200,3 +200,19 @@ async fn more_connections_than_allowed_wait_their_turn() {
     drop(held);
     assert_eq!(waiting.await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_that_asks_and_does_not_read_is_let_go() {
+    let mut limits = crate::world::limits();
+    limits.max_connections = 1;
+    let world = World::start_with(limits).await;
+    let mut deaf = world.connect().await;
+    let request = "GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50);
+    // Until the server stalls on its answers, and so on its reads.
+    while tokio::time::timeout(Duration::from_millis(200), deaf.write_all(request.as_bytes()))
+        .await
+        .is_ok_and(|sent| sent.is_ok())
+    {}
+    // The only connection there may be is free again.
+    still_well(&world).await;
+}

@@ -3,6 +3,7 @@
 
 mod api;
 mod hostile;
+mod logs;
 mod memory;
 mod server;
 mod verify;
