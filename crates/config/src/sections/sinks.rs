@@ -28,31 +28,10 @@ pub struct Sink {
     /// How long one delivery may take.
     #[serde(default = "default_deadline")]
     pub deadline: Span,
-    /// Waiting events from which on `on_full` applies.
-    #[serde(default = "default_max_backlog")]
-    pub max_backlog: u64,
-    /// What happens then.
-    #[serde(default)]
-    pub on_full: OnFull,
-}
-
-/// What happens when a sink is too far behind. Never that events are lost or changes wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFull {
-    /// Says so in log and metrics.
-    #[default]
-    Warn,
-    /// Says so and answers `/readyz` with a failure, until it has caught up.
-    Unready,
 }
 
 const fn default_deadline() -> Span {
     Span::seconds(10)
-}
-
-const fn default_max_backlog() -> u64 {
-    100_000
 }
 
 impl Sink {
@@ -74,8 +53,6 @@ pub(crate) fn default_sinks() -> BTreeMap<Name, Sink> {
         config: PluginConfig::new([("path", Value::String("{data_dir}/audit/{site}.jsonl".to_owned()))]),
         types: Vec::new(),
         deadline: default_deadline(),
-        max_backlog: default_max_backlog(),
-        on_full: OnFull::default(),
     };
     BTreeMap::from([(Name::known("file"), file)])
 }
@@ -85,7 +62,6 @@ pub(crate) fn check(config: &Config, check: &mut Check<'_>) {
         let path = |field| ["sinks", key.as_str(), field];
         sink.config.check(&["sinks", key], check);
         check.require(!sink.deadline.is_zero(), &path("deadline"), "must be longer than nothing");
-        check.require(sink.max_backlog >= 1, &path("max_backlog"), "must be at least 1");
         for (index, pattern) in sink.types.iter().enumerate() {
             let body = pattern.strip_suffix('*').unwrap_or(pattern);
             let fits = body.starts_with("patd.")

@@ -123,8 +123,6 @@ fn bad_values_of_plugin_entries_are_refused() {
     );
     check("[sinks.'a b']\nplugin = 'x'", 1, "sinks.a b", "is no name");
     check("[sinks.file]\nplugin = 'x'\ndeadline = '0s'", 3, "sinks.file.deadline", "longer");
-    check("[sinks.file]\nplugin = 'x'\nmax_backlog = 0", 3, "sinks.file.max_backlog", "at least 1");
-    check("[sinks.file]\nplugin = 'x'\non_full = 'drop'", 3, "sinks.file.on_full", "unknown variant");
     check(
         "[sinks.file]\nplugin = 'x'\ntypes = ['patd.token.*', 'token']",
         3,

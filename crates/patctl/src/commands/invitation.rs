@@ -20,14 +20,7 @@ Examples:
 A new person chooses the password here (it is asked for twice on a terminal). Who has an account already gives the password
 of that account, or uses --signed-in. What is read from standard input comes one per line: invitation, password, code.";
 
-const FIELDS: &[Field] = &[
-    ("user", "/user/username"),
-    ("role", "/user/site_role"),
-    ("site", "/site/content_url"),
-    ("username", "/username"),
-    ("site role", "/site_role"),
-    ("state", "/state"),
-];
+const FIELDS: &[Field] = &[("user", "/username"), ("site", "/site/content_url"), ("site name", "/site/name")];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -15,14 +15,31 @@ use crate::{CallError, ServiceHandle};
 pub struct PluginSink {
     handle: ServiceHandle,
     timeout: Duration,
+    takes: Option<Takes>,
     batches: AtomicU64,
+}
+
+/// Whether events of a type go to the sink.
+struct Takes(Box<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Takes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Takes")
+    }
 }
 
 impl PluginSink {
     /// Wraps a started instance; each delivery has `timeout`.
     #[must_use]
     pub fn new(handle: ServiceHandle, timeout: Duration) -> Self {
-        Self { handle, timeout, batches: AtomicU64::new(1) }
+        Self { handle, timeout, takes: None, batches: AtomicU64::new(1) }
+    }
+
+    /// Hands only events over whose type `takes` accepts; the others count as delivered.
+    #[must_use]
+    pub fn taking(mut self, takes: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.takes = Some(Takes(Box::new(takes)));
+        self
     }
 
     /// The instance.
@@ -37,7 +54,10 @@ impl AuditSink for PluginSink {
         self.handle.name()
     }
 
-    fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>> {
+    fn deliver(&self, mut events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>> {
+        if let Some(takes) = &self.takes {
+            keep_wanted(&mut events, &takes.0);
+        }
         let (handle, timeout) = (self.handle.clone(), self.timeout);
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
@@ -73,5 +93,29 @@ fn failed(error: CallError) -> SinkError {
     match error {
         CallError::Invalid(why) => SinkError::Rejected(why),
         other => SinkError::Unavailable(other.to_string()),
+    }
+}
+
+/// Leaves out what the sink does not want; an event that tells no type is kept.
+fn keep_wanted(events: &mut Vec<serde_json::Value>, takes: &dyn Fn(&str) -> bool) {
+    events.retain(|event| event["type"].as_str().is_none_or(takes));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_sink_gets_the_types_that_it_wants_in_their_order() {
+        let mut events = vec![
+            json!({"type": "a.x", "id": 1}),
+            json!({"type": "b", "id": 2}),
+            json!({"type": "a.y", "id": 3}),
+        ];
+        keep_wanted(&mut events, &|kind| kind.starts_with("a."));
+        let ids: Vec<_> = events.iter().filter_map(|event| event["id"].as_u64()).collect();
+        assert_eq!(ids, [1, 3]);
     }
 }
