@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use serde::{Deserialize, Serialize};
 
 use super::Folder;
@@ -60,10 +60,8 @@ impl Process {
     }
 
     fn end_by(&self, signal: Signal) -> Result<bool, Failure> {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let Some(pidfd) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
-            return Ok(true);
-        };
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(true) };
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(true) };
         if !self.is_alive() {
             return Ok(true);
         }
@@ -75,6 +73,8 @@ impl Process {
             }
             sleep(POLL);
         }
+        // Takes the zombie away where it is this task's child; where it is not, there is nothing to take.
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         Ok(true)
     }
 }
