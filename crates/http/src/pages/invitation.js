@@ -3,7 +3,7 @@
 (() => {
   const at = (id) => document.getElementById(id);
   const say = (text) => { at("outcome").textContent = text; };
-  const invitation = decodeURIComponent(location.hash.slice(1));
+  const invitation = location.hash.slice(1);
   // The address bar and the history need not keep it.
   history.replaceState(null, "", location.pathname);
   if (!invitation) {

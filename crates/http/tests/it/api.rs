@@ -153,3 +153,33 @@ async fn what_needs_no_credential_answers_without_one() {
     let head = world.call("HEAD", "/.well-known/patd", None, None).await;
     assert_eq!((head.status, head.text().as_str()), (200, ""));
 }
+
+#[tokio::test]
+async fn an_invitation_that_is_none_is_rejected_with_or_without_a_session() {
+    let world = World::start().await;
+    let ada = world.sign_in("ada", true).await;
+    let body = json!({"invitation": "patdi_x", "password": PASSWORD});
+    let redeem =
+        async |credential| world.call("POST", "/v1/invitations/redeem", credential, Some(&body)).await;
+    redeem(None).await.problem(401, "credentials-rejected");
+    redeem(Some(ada.as_str())).await.problem(401, "credentials-rejected");
+    redeem(Some("a|b|c")).await.problem(401, "credentials-rejected");
+}
+
+#[tokio::test]
+async fn r1_a_session_without_a_person_present_cannot_mint() {
+    let world = World::start().await;
+    let body = json!({"name": "ci"});
+    let mint = async |credential: &str| {
+        world.call("POST", "/v1/sites/acme/tokens", Some(credential), Some(&body)).await
+    };
+    mint(&world.sign_in("ada", false).await).await.problem(403, "interactive-required");
+    let owned = json!({"name": "ci", "owner": "grace"});
+    let ada = world.sign_in("ada", true).await;
+    world
+        .call("POST", "/v1/sites/acme/tokens", Some(&ada), Some(&owned))
+        .await
+        .problem(400, "invalid-request");
+    assert_eq!(mint(&ada).await.status, 201);
+    mint(&ada).await.problem(409, "token-name-taken");
+}

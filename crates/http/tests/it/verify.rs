@@ -119,3 +119,40 @@ async fn introspection_wants_the_sites_own_credential_first() {
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"patd\""));
     }
 }
+
+async fn introspect(world: &World, site: &str, form: &str) -> crate::world::Reply {
+    let (id, secret) = world.service.operator_site_credential("acme").await.expect("a credential");
+    let basic = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        format!("{id}:{}", secret.expose()),
+    );
+    let length = form.len();
+    world
+        .send(format!(
+            "POST /v1/sites/{site}/introspect HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n\r\n{form}"
+        ))
+        .await
+}
+
+#[tokio::test]
+async fn introspection_tells_of_live_sessions_of_its_site_only() {
+    let world = World::start().await;
+    let credential = world.sign_in("ada", false).await.replace('|', "%7C");
+    let live = introspect(&world, "ACME", &format!("token_type_hint=x&token={credential}")).await;
+    assert_eq!(live.header("cache-control"), Some("no-store"));
+    let live = live.json();
+    assert_eq!((&live["active"], &live["username"]), (&json!(true), &json!("ada")));
+    assert_eq!((&live["sub"], &live["aud"]), (&json!(ADA.to_string()), &json!(world.acme.to_string())));
+    assert_eq!(live["exp"].as_i64().zip(live["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(7200));
+    let interactive = world.sign_in("ada", true).await;
+    for token in ["", "x", "a%7Cb%7Cc", &interactive.replace('|', "%7C")] {
+        let inactive = introspect(&world, "acme", &format!("token={token}")).await;
+        assert_eq!((inactive.status, inactive.text().as_str()), (200, r#"{"active":false}"#), "{token}");
+    }
+    introspect(&world, "globex", &format!("token={credential}")).await.problem(401, "credentials-rejected");
+    for form in ["", "tokens=x", "token=x&token=y", "token=%ff"] {
+        introspect(&world, "acme", form).await.problem(400, "invalid-request");
+    }
+}
