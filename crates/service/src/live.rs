@@ -86,6 +86,11 @@ impl LiveTable {
         self.sessions.pin().retain(|_, live| now < live.session.expires_at);
     }
 
+    /// Every session's row; for start only, it copies them all.
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.sessions.pin().values().map(|live| live.session.clone()).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.sessions.len()
     }

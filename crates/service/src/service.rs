@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use patd_core::event::{Actor, Event, EventType, Origin};
+use patd_core::event::Actor;
 use patd_core::id::{EventId, SiteLuid, UserLuid};
 use patd_core::secret::{PhcDigest, Secret256};
 use patd_core::time::Timestamp;
@@ -102,29 +102,6 @@ pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
     random.fill(&mut bytes);
     let millis = u64::try_from(now.0 / 1000).unwrap_or(0);
     EventId(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
-}
-
-/// An event of patd itself.
-pub(crate) fn system_event(
-    now: Timestamp,
-    random: &dyn Random,
-    kind: EventType,
-    site: Option<SiteLuid>,
-    reason: String,
-) -> Event {
-    Event {
-        id: event_id(now, random),
-        time: now,
-        site,
-        kind,
-        actor: Actor::System,
-        user: None,
-        token: None,
-        session: None,
-        origin: Origin::default(),
-        reason,
-        count: 1,
-    }
 }
 
 pub(crate) fn site_view(site: &SiteRuntime) -> SiteView {

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use patd_core::changes::{Changes, Row, Write};
-use patd_core::event::EventType;
+use patd_core::changes::Changes;
+use patd_core::event::{Actor, Origin};
 use patd_core::id::{HomeNumber, SiteLuid, Version};
 use patd_core::name::ContentUrl;
 use patd_core::record::{Policy, Site, SiteState};
+use patd_core::rules::Context;
+use patd_core::rules::session::end_sessions;
+use patd_core::rules::site::{Ends, WantedSite, add_site, change_policy};
 use patd_core::time::{Span, Timestamp};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -24,9 +27,9 @@ use crate::hash_pool::Hashers;
 use crate::keys::Keys;
 use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
-use crate::ports::{AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
+use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
 use crate::queues::Queues;
-use crate::service::{Service, event_id, system_event};
+use crate::service::{Service, event_id};
 use crate::world::{SiteRuntime, Sites, World};
 
 /// A clock this far behind the newest event is refused (R4).
@@ -127,7 +130,9 @@ impl Service {
         let rows = enrol_sites(&parts, &*directory, now).await?;
 
         let mut runtimes = Vec::new();
-        for (plan, row) in rows {
+        let mut ended_by_policy = Vec::new();
+        for (plan, row, ends) in rows {
+            ended_by_policy.extend(ends.into_iter().map(|ends| (row.luid, ends)));
             let store = open(&*parts.opener, &plan.store, Some(row.luid)).await?;
             check_clock(&*store, now).await?;
             runtimes.push(Arc::new(SiteRuntime {
@@ -146,6 +151,7 @@ impl Service {
             bell: Notify::new(),
         });
         fill_live_table(&world, now).await?;
+        end_by_policy(&world, &*parts.random, now, &ended_by_policy).await?;
 
         let service = Arc::new(Self {
             world,
@@ -209,13 +215,16 @@ async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError
     }
 }
 
+/// A site of the config with its row, and what a changed policy ends.
+type Enrolled = (SitePlan, Site, Vec<Ends>);
+
 /// Brings the directory's sites in line with the config: new ones are added, changed ones updated, missing ones
 /// suspended. Each change carries its event (R7).
 async fn enrol_sites(
     parts: &Parts,
     directory: &dyn Store,
     now: Timestamp,
-) -> Result<Vec<(SitePlan, Site)>, StartError> {
+) -> Result<Vec<Enrolled>, StartError> {
     let Found::Sites(known) = ask(directory, Query::Sites).await? else {
         return Err(nonsense(directory).into());
     };
@@ -223,71 +232,67 @@ async fn enrol_sites(
     let mut rows = Vec::new();
     for plan in &parts.sites {
         let old = known.iter().find(|s| s.key == plan.key && s.state != SiteState::Deleted);
-        let wanted = Site {
-            luid: old.map_or_else(|| SiteLuid(fresh(random)), |s| s.luid),
-            key: plan.key.clone(),
+        let wanted = WantedSite {
             content_url: plan.content_url.clone(),
             name: plan.name.clone(),
-            home: match old {
-                Some(s) => s.home,
-                None => unused_home_number(random, directory).await?,
-            },
-            state: SiteState::Active,
             policy: plan.policy.clone(),
-            not_before: old.map_or(Timestamp(0), |s| s.not_before),
-            credential: old.and_then(|s| s.credential.clone()),
-            created_at: old.map_or(now, |s| s.created_at),
-            version: old.map_or(Version(1), |s| s.version),
+            state: SiteState::Active,
         };
-        match old {
-            Some(old) if *old == wanted => rows.push((plan.clone(), wanted)),
-            Some(_) => {
-                write_site(
-                    random,
-                    directory,
-                    now,
-                    Write::Update(Row::Site(wanted.clone())),
-                    "config changed",
-                )
-                .await?;
-                rows.push((plan.clone(), Site { version: Version(wanted.version.0 + 1), ..wanted }));
+        let (changes, site, ends) = match old {
+            Some(old) => {
+                let changed = by_system(random, now, |cx| change_policy(cx, old, wanted));
+                (changed.changes, changed.site, changed.ends)
             }
             None => {
-                write_site(random, directory, now, Write::Insert(Row::Site(wanted.clone())), "site added")
-                    .await?;
-                rows.push((plan.clone(), wanted));
+                let site = Site {
+                    luid: SiteLuid(fresh(random)),
+                    key: plan.key.clone(),
+                    content_url: wanted.content_url,
+                    name: wanted.name,
+                    home: unused_home_number(random, directory).await?,
+                    state: SiteState::Active,
+                    policy: wanted.policy,
+                    not_before: Timestamp(0),
+                    credential: None,
+                    created_at: now,
+                    version: Version(1),
+                };
+                (by_system(random, now, |cx| add_site(cx, site.clone())), site, Vec::new())
             }
-        }
+        };
+        write_site(directory, changes, site.content_url.as_str()).await?;
+        rows.push((plan.clone(), site, ends));
     }
     for gone in known.iter().filter(|s| s.state == SiteState::Active) {
         if !parts.sites.iter().any(|plan| plan.key == gone.key) {
-            let suspended = Site { state: SiteState::Suspended, ..gone.clone() };
-            write_site(random, directory, now, Write::Update(Row::Site(suspended)), "site left the config")
-                .await?;
+            let wanted = WantedSite {
+                content_url: gone.content_url.clone(),
+                name: gone.name.clone(),
+                policy: gone.policy.clone(),
+                state: SiteState::Suspended,
+            };
+            let changed = by_system(random, now, |cx| change_policy(cx, gone, wanted));
+            write_site(directory, changed.changes, gone.content_url.as_str()).await?;
         }
     }
     Ok(rows)
 }
 
-async fn write_site(
-    random: &dyn Random,
-    directory: &dyn Store,
-    now: Timestamp,
-    write: Write,
-    reason: &str,
-) -> Result<(), StartError> {
-    let (Write::Insert(Row::Site(site)) | Write::Update(Row::Site(site))) = &write else {
-        return Err(StartError::Failed("not a site".to_owned()));
-    };
-    let event = system_event(now, random, EventType::SitePolicyChanged, Some(site.luid), reason.to_owned());
-    let content_url = site.content_url.as_str().to_owned();
-    let changes =
-        Changes { id: event_id(now, random).0, expect: Vec::new(), write: vec![write], events: vec![event] };
+/// Asks a rule on behalf of patd itself.
+fn by_system<T>(random: &dyn Random, now: Timestamp, rule: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    let mut fresh = || event_id(now, random);
+    rule(&mut Context { now, actor: Actor::System, origin: Origin::default(), event_id: &mut fresh })
+}
+
+async fn write_site(directory: &dyn Store, changes: Changes, content_url: &str) -> Result<(), StartError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     match directory.apply(changes).await {
-        Ok(crate::ports::Applied::Done) => Ok(()),
-        Ok(crate::ports::Applied::Conflict(c)) => Err(StartError::Failed(format!(
-            "site `{content_url}` cannot be added to the directory ({c:?}): is its content URL that of another site, \
-             perhaps of one that left the config?"
+        Ok(Applied::Done) => Ok(()),
+        Ok(Applied::Conflict(c)) => Err(StartError::Failed(format!(
+            "site `{content_url}` cannot be written to the directory ({c:?}): is its content URL that of another \
+             site, perhaps of one that left the config?"
         ))),
         Err(source) => Err(StartError::Store { name: directory.name().to_owned(), source }),
     }
@@ -337,6 +342,38 @@ async fn fill_live_table(world: &Arc<World>, now: Timestamp) -> Result<(), Start
                 world.facts.membership(&*world.directory, home, session.user).await?;
                 world.enter(session);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Ends the live sessions that a changed policy no longer allows, so that taking the policy back revives none.
+async fn end_by_policy(
+    world: &Arc<World>,
+    random: &dyn Random,
+    now: Timestamp,
+    ended: &[(SiteLuid, Ends)],
+) -> Result<(), StartError> {
+    for session in world.live.all() {
+        let home = session.token.map(|t| t.home);
+        let ends = ended.iter().any(|(site, ends)| match ends {
+            Ends::TokensAtHome => home == Some(*site),
+            Ends::Visitors => session.site == *site && home.is_some_and(|home| home != *site),
+            Ends::Everything => session.site == *site || home == Some(*site),
+        });
+        let Some(store) = world.store_of(home).filter(|_| ends) else { continue };
+        let tokens = match session.token {
+            Some(token) => match ask(&*store, Query::Token(token.id)).await? {
+                Found::Tokens(tokens) => tokens,
+                _ => return Err(nonsense(&*store).into()),
+            },
+            None => Vec::new(),
+        };
+        let changes = by_system(random, now, |cx| {
+            end_sessions(cx, std::slice::from_ref(&session), &tokens, "the site's policy changed")
+        });
+        if world.commit(&store, changes, ()).await?.is_err() {
+            return Err(StartError::Failed("a session changed while nothing is served yet".to_owned()));
         }
     }
     Ok(())

@@ -63,9 +63,11 @@ impl Service {
                 judged.push((token, owner.load_full(), member));
             }
         }
+        let tokens: Vec<_> = judged.iter().map(|(token, ..)| token.clone()).collect();
+        let sessions = self.sessions_of(&*site.store, &tokens).await?;
         let all: Vec<_> = judged.iter().map(|(token, owner, member)| (token, &**owner, member)).collect();
-        let changes =
-            self.decide(Actor::System, &From::default(), |cx| sweep::retire_expired(cx, &row, &all, &[]));
+        let changes = self
+            .decide(Actor::System, &From::default(), |cx| sweep::retire_expired(cx, &row, &all, &sessions));
         self.sweep(&site.store, changes).await
     }
 

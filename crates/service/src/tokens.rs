@@ -3,7 +3,7 @@
 use patd_core::event::EndReason;
 use patd_core::id::{SiteLuid, TokenId, UserLuid};
 use patd_core::name::TokenName;
-use patd_core::record::{Policy, Token};
+use patd_core::record::{Policy, Session, Token};
 use patd_core::rules::mint::{Mint, mint};
 use patd_core::rules::revoke;
 use patd_core::rules::token::{absolute_end, dead_reason, idle_end};
@@ -71,10 +71,11 @@ impl Service {
         let id = TokenId(self.fresh_uuid());
         for _ in 0..TRIES {
             let open = self.tokens_found(&*runtime.store, Query::OpenTokensOf(site, caller.user)).await?;
+            let sessions = self.sessions_of(&*runtime.store, &open).await?;
             let (acting, row) = (self.acting(caller)?, runtime.row.load_full());
             let ask = Mint { id, name: name.clone(), digest: digest.clone(), lifetime_days };
             let minted =
-                self.decide_for(caller, &from, |cx| mint(cx, acting.caller(), &row, &open, &[], ask))?;
+                self.decide_for(caller, &from, |cx| mint(cx, acting.caller(), &row, &open, &sessions, ask))?;
             match self.world.commit(&runtime.store, minted.changes, ()).await? {
                 Ok(()) => {
                     let text = TokenText { home: row.home, id, secret };
@@ -237,6 +238,26 @@ impl Service {
             Found::Tokens(tokens) => Ok(tokens),
             _ => Err(nonsense(store)),
         }
+    }
+
+    /// The sessions that these tokens name, in one read.
+    pub(crate) async fn sessions_of(
+        &self,
+        store: &dyn crate::ports::Store,
+        tokens: &[Token],
+    ) -> Result<Vec<Session>> {
+        let queries: Vec<_> = tokens.iter().filter_map(|t| t.session).map(Query::Session).collect();
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sessions = Vec::new();
+        for found in store.query(queries).await? {
+            match found {
+                Found::Sessions(rows) => sessions.extend(rows),
+                _ => return Err(nonsense(store)),
+            }
+        }
+        Ok(sessions)
     }
 
     /// Whether and how a token is dead, retired or not; with its owner's name of now.
