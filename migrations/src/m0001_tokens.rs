@@ -52,14 +52,15 @@ async fn tokens(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await?;
-    let live_name = index("tokens_live_name", "tokens", &["site", "owner", "name"]).unique().to_owned();
-    manager.create_index(where_null(live_name, "ended_at")).await?;
-    let open = index("tokens_open", "tokens", &["site", "created_at", "id"]);
-    manager.create_index(where_null(open, "ended_at")).await?;
+    manager.create_index(index("tokens_of_owner", "tokens", &["site", "owner", "created_at", "id"])).await?;
+    manager.create_index(index("tokens_of_site", "tokens", &["site", "created_at", "id"])).await?;
+    // Those over open tokens come last: between equals SQLite takes the newest index, and most tokens are ended ones.
     let ends = index("tokens_ends", "tokens", &["ends_at"]);
     manager.create_index(where_null(ends, "ended_at")).await?;
-    manager.create_index(index("tokens_of_owner", "tokens", &["site", "owner", "created_at", "id"])).await?;
-    manager.create_index(index("tokens_ended", "tokens", &["site", "created_at", "id"])).await
+    let open = index("tokens_open", "tokens", &["site", "created_at", "id"]);
+    manager.create_index(where_null(open, "ended_at")).await?;
+    let live_name = index("tokens_live_name", "tokens", &["site", "owner", "name"]).unique().to_owned();
+    manager.create_index(where_null(live_name, "ended_at")).await
 }
 
 async fn sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

@@ -50,7 +50,7 @@ impl Engine {
         let reading = file::connect(&path, Use::Read(config.readers)).await?;
         let mut tasks = JoinSet::new();
         let (write, write_queue) = mpsc::channel(writer::QUEUE);
-        tasks.spawn(writer::run(writing.clone(), write_queue));
+        tasks.spawn(writer::run(config.url.clone(), writing.clone(), write_queue));
         let (read, read_queue) = mpsc::channel(reader::QUEUE);
         let read_queue = Arc::new(Mutex::new(read_queue));
         for _ in 0..config.readers {

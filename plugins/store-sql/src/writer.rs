@@ -53,14 +53,14 @@ enum Broken {
 }
 
 /// Runs until the queue is closed and empty.
-pub(crate) async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Job>) {
+pub(crate) async fn run(location: String, db: DatabaseConnection, mut queue: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
-        serve(&db, std::mem::take(&mut group)).await;
+        serve(&location, &db, std::mem::take(&mut group)).await;
     }
 }
 
-async fn serve(db: &DatabaseConnection, group: Vec<Job>) {
+async fn serve(location: &str, db: &DatabaseConnection, group: Vec<Job>) {
     match commit(db, &group).await {
         Ok(outcomes) => {
             for (job, outcome) in group.into_iter().zip(outcomes) {
@@ -72,13 +72,13 @@ async fn serve(db: &DatabaseConnection, group: Vec<Job>) {
                 tell(job, Err(error.clone()));
             }
         }
-        Err(broken) => one_by_one(db, group, broken).await,
+        Err(broken) => one_by_one(location, db, group, broken).await,
     }
 }
 
-async fn one_by_one(db: &DatabaseConnection, group: Vec<Job>, broken: Broken) {
+async fn one_by_one(location: &str, db: &DatabaseConnection, group: Vec<Job>, broken: Broken) {
     let (Broken::Rolled(error) | Broken::Commit(error) | Broken::Closed(error)) = &broken;
-    tracing::warn!(changes = group.len(), %error, "a group of changes failed; trying them one by one");
+    tracing::warn!(location, changes = group.len(), %error, "a group of changes failed; trying them one by one");
     // After a failed commit, what is never tried again stays unknown.
     let unsure = matches!(broken, Broken::Commit(_));
     let mut closed: Option<Error> = None;

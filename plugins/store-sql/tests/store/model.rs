@@ -63,7 +63,11 @@ fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
                 continue;
             }
         };
-        all.write.push(write);
+        // No change makes one row twice.
+        let twice = matches!(&write, Write::Insert(row) if all.write.iter().any(|w| matches!(w, Write::Insert(other) if other.key() == row.key())));
+        if !twice {
+            all.write.push(write);
+        }
     }
     all
 }

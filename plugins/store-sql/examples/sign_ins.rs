@@ -1,0 +1,139 @@
+//! How many sign-ins a second one file takes: `sign_ins FILE [IN_FLIGHT] [SECONDS]`.
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures and reports")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use patd_proto::rows::{
+    Actor, Ended, Event, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs,
+};
+use patd_proto::store::{Applied, Changes, Found, Query, Row, Write};
+use patd_proto::wire::{Bytes, Micros, Nat, Phc};
+use store_sql::{Config, Engine};
+use uuid::Uuid;
+
+const DAY: i64 = 86_400_000_000;
+
+fn token(n: u128) -> Token {
+    Token {
+        id: Uuid::from_u128(n << 64 | 0x1234),
+        site: Uuid::from_u128(1),
+        owner: Uuid::from_u128(n / 10),
+        name: format!("token {n}"),
+        digest: Phc(
+            "$pbkdf2-sha256$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+                .to_owned(),
+        ),
+        created_at: Micros(1_763_000_000_000_000),
+        expires_at: Micros(1_763_000_000_000_000 + 365 * DAY),
+        last_used_at: None,
+        idle_limit: Micros(15 * DAY),
+        session: None,
+        ended: None,
+        epochs: TokenEpochs { person: Nat(1), member: Nat(1), token: Nat(1) },
+        version: Nat(1),
+    }
+}
+
+fn event(id: Uuid, time: i64, kind: &str, token: &Token, session: Uuid) -> Event {
+    Event {
+        id,
+        time: Micros(time),
+        site: Some(token.site),
+        kind: kind.to_owned(),
+        actor: Actor::User { luid: token.owner, username: "somebody".to_owned() },
+        user: Some(token.owner),
+        token: Some(token.id),
+        session: Some(session),
+        address: "192.0.2.1".to_owned(),
+        user_agent: "bench/1.0".to_owned(),
+        reason: String::new(),
+        count: 1,
+    }
+}
+
+/// One sign-in as the service makes it: read, then supersede, open, mark the token, two events.
+async fn sign_in(engine: &Engine, id: Uuid, serial: u128) {
+    let found = engine.query(vec![Query::TokenAndSession(id)]).await.expect("is answered");
+    let Some(Found::TokenAndSession(Some(read))) = found.into_iter().next() else { panic!("no token") };
+    let now = 1_763_000_000_000_000 + i64::try_from(serial).expect("small");
+    let fresh = Uuid::from_u128(serial << 70 | 0xabcd);
+    let mut events =
+        vec![event(Uuid::from_u128(serial << 60 | 1 << 120), now, "patd.session.opened", &read.token, fresh)];
+    let mut write = Vec::new();
+    if let Some(mut old) = read.session.filter(|old| old.ended.is_none()) {
+        events.push(event(
+            Uuid::from_u128(serial << 60 | 1 << 121),
+            now,
+            "patd.session.superseded",
+            &read.token,
+            old.id,
+        ));
+        old.ended = Some(Ended { at: Micros(now), reason: "superseded".to_owned(), successor: Some(fresh) });
+        write.push(Write::Update(Row::Session(old)));
+    }
+    write.push(Write::Insert(Row::Session(Session {
+        id: fresh,
+        kind: SessionKind::Token,
+        token: Some(SessionToken { id, home: read.token.site, minted_at: read.token.created_at }),
+        user: read.token.owner,
+        site: read.token.site,
+        digest: Bytes(vec![7; 32]),
+        created_at: Micros(now),
+        expires_at: Micros(now + DAY),
+        ended: None,
+        epochs: SessionEpochs {
+            person: Nat(1),
+            credential: Nat(0),
+            member: Nat(1),
+            home_member: Nat(1),
+            token: Nat(1),
+        },
+        version: Nat(1),
+    })));
+    let mut token = read.token;
+    token.session = Some(fresh);
+    token.last_used_at = Some(Micros(now));
+    write.push(Write::Update(Row::Token(token)));
+    let changes = Changes { id: events[0].id, expect: Vec::new(), write, events };
+    assert_eq!(engine.apply(changes).await, Ok(Applied::Done));
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().expect("a file");
+    let in_flight: u128 = arguments.next().map_or(256, |n| n.parse().expect("a number"));
+    let seconds: u64 = arguments.next().map_or(5, |n| n.parse().expect("a number"));
+    let engine = Arc::new(Engine::open(Config::at(path.as_ref()), None).await.expect("opens"));
+    for n in 0..in_flight {
+        let insert = vec![Write::Insert(Row::Token(token(n)))];
+        let changes = Changes {
+            id: Uuid::from_u128(n << 80 | 5),
+            expect: Vec::new(),
+            write: insert,
+            events: Vec::new(),
+        };
+        engine.apply(changes).await.expect("is answered");
+    }
+    let (done, start) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let workers: Vec<_> = (0..in_flight)
+        .map(|n| {
+            let (engine, done) = (Arc::clone(&engine), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut round = 0;
+                while start.elapsed() < Duration::from_secs(seconds) {
+                    round += 1;
+                    sign_in(&engine, token(n).id, n << 32 | round).await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("ends");
+    }
+    let rate = done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    println!("{rate:.0} sign-ins/s at {in_flight} in flight");
+}
