@@ -52,7 +52,8 @@ impl<'w> Output<'w> {
         if items.is_empty() {
             return self.note("nothing to show");
         }
-        let cell = |item, at| text_at(item, at).unwrap_or_else(|| "-".to_owned());
+        let cell =
+            |item, at| text_at(item, at).filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
         let rows: Vec<Vec<String>> =
             items.iter().map(|item| columns.iter().map(|(_, at)| cell(item, at)).collect()).collect();
         let widths: Vec<usize> = (0..columns.len())

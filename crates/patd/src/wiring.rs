@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use patd_config::{Config, ForeignTokens, PluginConfig, ResolvedSite, Sha256Pin};
+use patd_config::{Config, ForeignTokens, PluginConfig, ResolvedSite, Sha256Pin, Sink};
 use patd_core::id::SiteLuid;
 use patd_core::name::ContentUrl;
 use patd_core::record::Policy;
@@ -52,9 +52,9 @@ impl Running {
             .await
             .map_err(|e| Failure::Start(format!("loading the plug-ins failed: {e}")))??;
         let mut sinks: Vec<Arc<dyn AuditSink>> = Vec::new();
-        for (handle, deadline) in loaded.sinks {
+        for (handle, deadline, takes) in loaded.sinks {
             handle.start(Vec::new(), deadline).await.map_err(|e| Failure::Start(e.to_string()))?;
-            sinks.push(Arc::new(PluginSink::new(handle, deadline)));
+            sinks.push(Arc::new(PluginSink::new(handle, deadline).taking(move |kind| takes.takes(kind))));
         }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let random = Arc::new(OsRandom);
@@ -119,7 +119,7 @@ fn site_plan(site: &ResolvedSite) -> Result<SitePlan, Failure> {
 /// The plug-ins of the config, loaded and (hashers) tested.
 struct Loaded {
     hashers: Vec<Arc<dyn Hasher>>,
-    sinks: Vec<(ServiceHandle, Duration)>,
+    sinks: Vec<(ServiceHandle, Duration, Sink)>,
     opener: Opener,
     list: Value,
 }
@@ -164,7 +164,7 @@ impl Loaded {
             let settings = settings("sinks", name, &sink.config, &[("data_dir", &data_dir_text)])?;
             let handle = ServiceHandle::create(&image, Kind::Audit, name, &settings).map_err(start)?;
             note("audit", name, &image);
-            sinks.push((handle, sink.deadline.duration()));
+            sinks.push((handle, sink.deadline.duration(), sink.clone()));
         }
         let mut stores = HashMap::new();
         for (name, store) in &config.stores {
