@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use patd_core::id::{HomeNumber, TokenId};
 use patd_core::name::SiteRole;
 use patd_service::cloud_event::rfc3339;
 use patd_service::error::Error;
@@ -58,6 +60,15 @@ pub(crate) enum Operation {
     },
     /// `patd plugin list`.
     PluginList,
+    /// `patd verify`: the public parts of a token secret; the secret itself stays with the command.
+    Token {
+        /// Home number.
+        home: u32,
+        /// Public id.
+        id: Uuid,
+    },
+    /// `patd doctor`.
+    Doctor,
 }
 
 /// Carries out a command.
@@ -113,6 +124,29 @@ pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<V
             Ok(json!({"folder": folder, "files": files}))
         }
         Operation::PluginList => Ok(running.plugins.clone()),
+        Operation::Token { home, id } => {
+            let (site, token) =
+                service.operator_token(HomeNumber(home), TokenId(id)).await.map_err(refused)?;
+            Ok(json!({
+                "id": token.id.to_string(), "name": token.name, "site": site.content_url,
+                "owner": token.owner_username, "created_at": rfc3339(token.created_at),
+                "last_used_at": token.last_used_at.map(rfc3339), "expires_at": rfc3339(token.expires_at),
+                "idle_expires_at": rfc3339(token.idle_expires_at), "live": token.ended.is_none(),
+                "ended_at": token.ended.map(|(at, _)| rfc3339(at)),
+                "ended_reason": token.ended.map(|(_, reason)| reason.as_str()),
+            }))
+        }
+        Operation::Doctor => {
+            let mut findings = service.readiness().await;
+            for (name, schema) in service.operator_stores().await.map_err(refused)? {
+                findings
+                    .extend(schema.pending.iter().map(|m| format!("store {name}: migration {m} is pending")));
+            }
+            Ok(json!({
+                "healthy": findings.is_empty(), "findings": findings,
+                "live_sessions": service.live_sessions(), "plugins": running.plugins,
+            }))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod ports;
 mod proof;
 mod pump;
 mod queues;
+mod relay;
 pub mod service;
 pub mod sign_in;
 pub mod start;

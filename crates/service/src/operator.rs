@@ -1,7 +1,7 @@
 //! What the operator may do by command: invite, recover, disable people; sites; stores. No HTTP route leads here.
 
 use patd_core::event::Actor;
-use patd_core::id::{SiteLuid, UserLuid};
+use patd_core::id::{HomeNumber, SiteLuid, TokenId, UserLuid};
 use patd_core::name::SiteRole;
 use patd_core::record::{MemberState, Site, SiteCredential, SiteState};
 use patd_core::rules::{By, invite, person, site as site_rules};
@@ -11,9 +11,10 @@ use crate::decide::{TRIES, contended};
 use crate::error::{Error, Result};
 use crate::facts::{ask, nonsense};
 use crate::ports::{Found, Query, SchemaStatus};
-use crate::service::Service;
+use crate::service::{Service, site_view};
+use crate::tokens::token_view;
 use crate::validate::render_site_secret;
-use crate::view::{From, Invited, UserView};
+use crate::view::{From, Invited, SiteView, TokenView, UserView};
 
 impl Service {
     /// Invites a person to a site, as its first admin for example.
@@ -138,6 +139,23 @@ impl Service {
             }
         }
         Err(contended())
+    }
+
+    /// What became of a token, by its home number and public id; nothing secret is needed to ask.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn operator_token(&self, home: HomeNumber, id: TokenId) -> Result<(SiteView, TokenView)> {
+        let site = self.world.sites.load().by_home(home).cloned().ok_or(Error::NotFound("site"))?;
+        let token = self.tokens_found(&*site.store, Query::Token(id)).await?.into_iter().next();
+        let token = token.ok_or(Error::NotFound("token"))?;
+        let row = site.row.load_full();
+        let (dead, username) = self.dead(&row, &token, self.now()).await?;
+        let view = TokenView {
+            ended: dead.map(|(reason, at)| (at, reason)),
+            ..token_view(&token, &username, &row.policy)
+        };
+        Ok((site_view(&site), view))
     }
 
     /// What each store says of its schema.

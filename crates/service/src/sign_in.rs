@@ -8,7 +8,7 @@ use patd_core::name::Username;
 use patd_core::record::{SessionKind, Token, User};
 use patd_core::rules::password::{Code, PasswordSignIn as PasswordRule, sign_in_with_password};
 use patd_core::rules::session::sign_out;
-use patd_core::rules::sign_in::{self as rule, TokenSignIn, relayed};
+use patd_core::rules::sign_in::{self as rule, TokenSignIn};
 use patd_core::rules::switch::{Switch, switch_site};
 use patd_core::rules::{NewSession, Place};
 use patd_core::secret::{PhcDigest, PlainText, Secret256};
@@ -109,12 +109,8 @@ impl Service {
                 }
             };
             let Some(visited) = &visited else { return Err(Error::CredentialsRejected) };
-            let opened = signed.changes.events.first().cloned();
             match self.world.commit(&home.store, signed.changes.clone(), turn.take()).await? {
                 Ok(()) => {
-                    if let Some(opened) = opened.filter(|_| signed.session.site != home_row.luid) {
-                        self.relay(visited, relayed(&opened, signed.session.site, self.fresh_event_id()));
-                    }
                     if verdict == Verdict::RightButStale {
                         self.rehash_token(&home, &token, &text.secret);
                     }
@@ -332,22 +328,6 @@ impl Service {
             token: home_here.map(|t| t.id),
             address: from.address.clone(),
             reason,
-        });
-    }
-
-    /// Gives the visited site its copy of a foreign sign-in's event.
-    fn relay(&self, visited: &Arc<SiteRuntime>, event: patd_core::event::Event) {
-        let (world, store) = (Arc::clone(&self.world), Arc::clone(&visited.store));
-        self.tasks.spawn(async move {
-            let changes = patd_core::changes::Changes {
-                id: event.id.0,
-                expect: Vec::new(),
-                write: Vec::new(),
-                events: vec![event],
-            };
-            if let Err(e) = world.commit(&store, changes, ()).await {
-                tracing::warn!(error = ?e, "a foreign sign-in could not be told to the visited site's trail");
-            }
         });
     }
 

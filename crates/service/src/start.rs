@@ -169,6 +169,7 @@ impl Service {
             stopping: CancellationToken::new(),
         });
         service.start_pump();
+        service.start_relay();
         service.start_sweeper();
         Ok(service)
     }

@@ -23,7 +23,7 @@ use crate::view::{Caller, From, Minted, Page, PageRequest, TokenView};
 const LIST_ENDED: Span = Span::days(30);
 
 /// Whether a token is dead: why, and since when.
-type Dead = Option<(EndReason, Timestamp)>;
+pub(crate) type Dead = Option<(EndReason, Timestamp)>;
 
 /// Whose tokens a listing shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Service {
     }
 
     /// Whether and how a token is dead, retired or not; with its owner's name of now.
-    async fn dead(
+    pub(crate) async fn dead(
         &self,
         home: &patd_core::record::Site,
         token: &Token,

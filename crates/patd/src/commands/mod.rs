@@ -5,6 +5,7 @@ mod plugin;
 mod site;
 mod store;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,11 @@ enum Command {
     /// Plug-ins: list, pin.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Read a token secret from standard input and say whose it is and whether it lives; for a secret found somewhere.
+    #[command(
+        after_help = "Example:\n  patd verify < found-secret.txt\n\nExit code 1 when it is no live token."
+    )]
+    Verify,
     /// Check the config, the plug-ins and the stores, and say what is wrong.
     #[command(after_help = "Example:\n  patd doctor --output json")]
     Doctor,
@@ -113,10 +119,15 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&context, command),
         Command::Plugin(command) => plugin::run(&context, command),
         Command::Doctor => {
-            let value = context.operate(Operation::StoreStatus)?;
+            let value = context.operate(Operation::Doctor)?;
             context.print(&value);
-            Ok(())
+            if value["healthy"] == true {
+                Ok(())
+            } else {
+                Err(Failure::Refused("not healthy: see the findings".to_owned()))
+            }
         }
+        Command::Verify => verify::run(&context),
         Command::Routes => {
             context.print(&serve::routes());
             Ok(())

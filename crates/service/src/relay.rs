@@ -1,0 +1,111 @@
+//! The relay: tells a visited site's trail of sign-ins there with tokens at home elsewhere.
+//!
+//! The event of a foreign sign-in lies in the home store and never names the visited site. The relay reads it from the
+//! home store's outbox like a sink, finds the visited site in the session's row and writes the copy there: no token id,
+//! no home site. The copy's id follows from the original's, so a relay that is repeated writes nothing twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use patd_core::changes::Changes;
+use patd_core::event::{Event, EventType};
+use patd_core::id::{EventId, SiteLuid};
+use patd_core::rules::sign_in::relayed;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Result;
+use crate::facts::{ask, nonsense};
+use crate::ports::{Found, Query, Store};
+use crate::service::Service;
+
+/// The relay's cursor in each store; no sink of the config can have this name.
+const CURSOR: &str = "@relay";
+/// Events read at once.
+const BATCH: u32 = 256;
+/// How long the relay waits for the bell before it looks anyway.
+const IDLE: Duration = Duration::from_secs(5);
+
+impl Service {
+    pub(crate) fn start_relay(self: &Arc<Self>) {
+        for store in self.world.stores().into_iter().skip(1) {
+            let service = Arc::clone(self);
+            self.tasks.spawn(async move {
+                loop {
+                    let rung = service.world.bell.notified();
+                    tokio::pin!(rung);
+                    rung.as_mut().enable();
+                    let last = service.stopping.is_cancelled();
+                    match service.relay(&*store).await {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(e) => tracing::warn!(store = store.name(), error = ?e, "foreign sign-ins wait"),
+                    }
+                    if last {
+                        return;
+                    }
+                    tokio::select! {
+                        () = service.stopping.cancelled() => {}
+                        () = tokio::time::sleep(IDLE) => {}
+                        () = rung => {}
+                    }
+                }
+            });
+        }
+    }
+
+    /// Relays one batch; whether there may be more at once.
+    async fn relay(&self, store: &dyn Store) -> Result<bool> {
+        let waiting = store.outbox_take(CURSOR, BATCH).await?;
+        let Some(last) = waiting.last().map(|w| w.position) else { return Ok(false) };
+        for event in waiting.iter().map(|w| &w.event) {
+            let Some(visited) = self.visited(store, event).await? else { continue };
+            let Some(site) = self.world.site(visited) else { continue };
+            let copy = relayed(event, visited, copy_id(event.id));
+            let changes =
+                Changes { id: copy.id.0, expect: Vec::new(), write: Vec::new(), events: vec![copy] };
+            if let Err(conflict) = self.world.commit(&site.store, changes, ()).await? {
+                tracing::warn!(?conflict, "the visited site's store refuses a relayed event");
+            }
+        }
+        store.outbox_ack(CURSOR, last).await?;
+        Ok(waiting.len() >= BATCH as usize)
+    }
+
+    /// The site that a token's session was opened at, if that is not the token's home.
+    async fn visited(&self, store: &dyn Store, event: &Event) -> Result<Option<SiteLuid>> {
+        let (EventType::SessionOpened, Some(home), Some(_), Some(session)) =
+            (event.kind, event.site, event.token, event.session)
+        else {
+            return Ok(None);
+        };
+        let Found::Sessions(rows) = ask(store, Query::Session(session)).await? else {
+            return Err(nonsense(store));
+        };
+        Ok(rows.into_iter().next().map(|s| s.site).filter(|site| *site != home))
+    }
+}
+
+/// The copy's id: the original's time, and bits that follow from the original but do not show it.
+fn copy_id(original: EventId) -> EventId {
+    let original = original.0;
+    let digest = Sha256::digest([b"patd relay ".as_slice(), original.as_bytes()].concat());
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest[..10]);
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&original.as_bytes()[..6]);
+    EventId(uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(millis), &random).into_uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_originals_time_its_own_id_and_always_the_same() {
+        let id = EventId(uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid());
+        let copy = copy_id(id);
+        assert_ne!(copy, id);
+        assert_eq!(copy, copy_id(id));
+        assert_eq!(copy.0.as_bytes()[..6], id.0.as_bytes()[..6]);
+    }
+}
