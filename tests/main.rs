@@ -1,1 +1,4 @@
-//! Black-box tests.
+//! Black-box tests: one binary that drives the real daemon with real plug-ins over HTTP. `cargo xtask test` runs it.
+
+mod harness;
+mod tableau_clients;
