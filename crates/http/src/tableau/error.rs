@@ -37,6 +37,8 @@ pub(crate) enum Place {
     SwitchSite,
     /// Reading users.
     Users,
+    /// Changing or removing another member.
+    Membership,
     /// Changing the caller's own membership.
     OwnMembership,
     /// Everything else with a session.
@@ -170,6 +172,10 @@ impl Failure {
             Error::NotPermitted(_) if place == Place::OwnMembership => {
                 Self::new(403_009, "Forbidden", "Nobody may change their own site role.")
             }
+            // Tokens are turned off at their home: the holder of a real one is told at sign-in, under the one code.
+            Error::NotPermitted(_) if place == Place::SignIn => {
+                Self::refused(place, Some(("not-permitted", error, None)))
+            }
             Error::InteractiveRequired
             | Error::NotPermitted(_)
             | Error::CurrentPasswordWrong
@@ -178,7 +184,12 @@ impl Failure {
             Error::AlreadyAtSite => Self::new(403_070, "Forbidden", sentence(error)),
             Error::SwitchRefused => Self::no_switch(),
             Error::NotFound("site") => Self::no_site(),
-            Error::NotFound("user" | "member") => Self::no_user(),
+            Error::NotFound("user") => Self::no_user(),
+            Error::NotFound(_)
+                if matches!(place, Place::Users | Place::Membership | Place::OwnMembership) =>
+            {
+                Self::no_user()
+            }
             Error::NotFound(_) => Self::no_path(sentence(error)),
             Error::AlreadyMember => Self::new(409_000, "Resource Conflict", sentence(error)),
             Error::TokenNameTaken

@@ -106,7 +106,7 @@ async fn answer(http: &Http, from: Origin, request: Request) -> Result<Reply, Fa
     let matched = path::find(&head.method, head.uri.path())?;
     let caller = match matched.route.access {
         Access::Anyone => None,
-        Access::Session => Some(authenticate(&http.service, &head.headers).await?),
+        _ => Some(authenticate(&http.service, &head.headers).await?),
     };
     let body = read(http, &head.headers, body).await?;
     let query = head.uri.query().unwrap_or_default();

@@ -6,6 +6,7 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 
 use super::error::Failure;
 
@@ -13,13 +14,23 @@ use super::error::Failure;
 pub(crate) const NEWEST: (u16, u16) = (3, 27);
 const OLDEST: (u16, u16) = (2, 0);
 
-/// Who may call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Who may call. All but `Anyone` need a live `token` or `password` session; paths below `sites/{site}` need one that
+/// is open at that site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Anyone, signed in or not; a dead credential is ignored.
     Anyone,
-    /// A live `token` or `password` session.
+    /// Any such session.
     Session,
+    /// Such a session at the site in the path.
+    Member,
+    /// An admin of the site in the path.
+    SiteAdmin,
+    /// An admin of the site in the path, or the member that the path names.
+    SiteAdminOrSelf,
+    /// Nobody: the call exists to be refused with its own code.
+    Nobody,
 }
 
 /// What a route does.
@@ -43,52 +54,48 @@ pub(crate) enum Action {
 }
 
 /// One route of the Tableau surface.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Route {
     /// The method.
-    pub method: Method,
+    pub method: &'static str,
     /// The path, with `{parameters}`.
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    #[serde(skip)]
     pub(crate) action: Action,
 }
 
-const fn route(method: Method, path: &'static str, access: Access, action: Action) -> Route {
+const fn route(method: &'static str, path: &'static str, access: Access, action: Action) -> Route {
     Route { method, path, access, action }
 }
 
 /// Every route, once.
 static TABLE: [Route; 16] = [
-    route(Method::GET, "/api/{version}/serverInfo", Access::Anyone, Action::ServerInfo),
-    route(Method::POST, "/api/{version}/auth/signin", Access::Anyone, Action::SignIn),
-    route(Method::POST, "/api/{version}/auth/signout", Access::Session, Action::SignOut),
-    route(Method::POST, "/api/{version}/auth/switchSite", Access::Session, Action::SwitchSite),
+    route("GET", "/api/{version}/serverInfo", Access::Anyone, Action::ServerInfo),
+    route("POST", "/api/{version}/auth/signin", Access::Anyone, Action::SignIn),
+    route("POST", "/api/{version}/auth/signout", Access::Session, Action::SignOut),
+    route("POST", "/api/{version}/auth/switchSite", Access::Session, Action::SwitchSite),
+    route("POST", "/api/{version}/auth/revokeAllServerAdminTokens", Access::Nobody, Action::ServerOnly),
+    route("DELETE", "/api/{version}/auth/serverAdminAccessTokens", Access::Nobody, Action::ServerOnly),
+    route("GET", "/api/{version}/sessions/current", Access::Session, Action::CurrentSession),
+    route("GET", "/api/{version}/sites", Access::Nobody, Action::Sites),
+    route("GET", "/api/{version}/sites/{site}", Access::Member, Action::Site),
+    route("GET", "/api/{version}/sites/{site}/users", Access::SiteAdmin, Action::Users),
+    route("POST", "/api/{version}/sites/{site}/users", Access::SiteAdmin, Action::AddUser),
+    route("GET", "/api/{version}/sites/{site}/users/{user}", Access::SiteAdminOrSelf, Action::User),
+    route("PUT", "/api/{version}/sites/{site}/users/{user}", Access::SiteAdmin, Action::UpdateUser),
+    route("DELETE", "/api/{version}/sites/{site}/users/{user}", Access::SiteAdmin, Action::RemoveUser),
     route(
-        Method::POST,
-        "/api/{version}/auth/revokeAllServerAdminTokens",
-        Access::Session,
-        Action::ServerOnly,
-    ),
-    route(Method::DELETE, "/api/{version}/auth/serverAdminAccessTokens", Access::Session, Action::ServerOnly),
-    route(Method::GET, "/api/{version}/sessions/current", Access::Session, Action::CurrentSession),
-    route(Method::GET, "/api/{version}/sites", Access::Session, Action::Sites),
-    route(Method::GET, "/api/{version}/sites/{site}", Access::Session, Action::Site),
-    route(Method::GET, "/api/{version}/sites/{site}/users", Access::Session, Action::Users),
-    route(Method::POST, "/api/{version}/sites/{site}/users", Access::Session, Action::AddUser),
-    route(Method::GET, "/api/{version}/sites/{site}/users/{user}", Access::Session, Action::User),
-    route(Method::PUT, "/api/{version}/sites/{site}/users/{user}", Access::Session, Action::UpdateUser),
-    route(Method::DELETE, "/api/{version}/sites/{site}/users/{user}", Access::Session, Action::RemoveUser),
-    route(
-        Method::GET,
+        "GET",
         "/api/{version}/sites/{site}/users/{user}/personal-access-tokens",
-        Access::Session,
+        Access::SiteAdminOrSelf,
         Action::Tokens,
     ),
     route(
-        Method::DELETE,
+        "DELETE",
         "/api/{version}/sites/{site}/users/{user}/personal-access-tokens/{token}",
-        Access::Session,
+        Access::SiteAdminOrSelf,
         Action::RevokeToken,
     ),
 ];
@@ -126,10 +133,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Matched, Failure> {
     let mut allowed: Vec<&str> = Vec::new();
     for route in &TABLE {
         if let Some(parameters) = parameters(route.path, &segments) {
-            if route.method == *method {
+            if route.method == method.as_str() {
                 return Ok(Matched { route, parameters });
             }
-            allowed.push(route.method.as_str());
+            allowed.push(route.method);
         }
     }
     if allowed.is_empty() { Err(unknown()) } else { Err(Failure::wrong_method(allowed.join(", "))) }
@@ -176,6 +183,10 @@ mod tests {
         find(&method, path).map(|m| m.route.action).map_err(|failure| failure.status().as_u16())
     }
 
+    fn method(route: &Route) -> Method {
+        Method::from_bytes(route.method.as_bytes()).expect("a method")
+    }
+
     #[test]
     fn every_clients_spelling_and_version_arrives() {
         for path in [
@@ -197,7 +208,7 @@ mod tests {
         for route in table() {
             for version in (0..=8).map(|n| format!("2.{n}")).chain((0..=27).map(|n| format!("3.{n}"))) {
                 let path = route.path.replace("{version}", &version).replace(['{', '}'], "");
-                assert_eq!(action(route.method.clone(), &path), Ok(route.action), "{path}");
+                assert_eq!(action(method(route), &path), Ok(route.action), "{path}");
             }
         }
     }

@@ -130,7 +130,7 @@ pub(super) async fn update(call: &Call<'_>, caller: &Caller) -> Result<Reply, Fa
     no_password(change)?;
     let asked = change.attribute("siteRole").map(role).transpose()?;
     let fail = |error: Error| {
-        Failure::of(&error, if user == caller.user { Place::OwnMembership } else { Place::Session })
+        Failure::of(&error, if user == caller.user { Place::OwnMembership } else { Place::Membership })
     };
     let now = call.service.member(caller, site, user).await.map_err(fail)?;
     same_identity(change, &now)?;
@@ -146,7 +146,7 @@ pub(super) async fn update(call: &Call<'_>, caller: &Caller) -> Result<Reply, Fa
 pub(super) async fn remove(call: &Call<'_>, caller: &Caller) -> Result<Reply, Failure> {
     let (site, user) = (sites::own(call.parameter(0), caller)?, luid(call.parameter(1))?);
     let done = call.service.remove_member(caller, site, user, call.from.clone()).await;
-    done.map(|()| Reply::empty()).map_err(|error| Failure::of(&error, Place::Session))
+    done.map(|()| Reply::empty()).map_err(|error| Failure::of(&error, Place::Membership))
 }
 
 /// The user of a path.
