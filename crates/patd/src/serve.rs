@@ -32,14 +32,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Every route, for `patd routes`.
 pub(crate) fn routes() -> Value {
-    let tableau: Vec<_> = tableau::table()
-        .iter()
-        .map(|route| {
-            let who = format!("{:?}", route.access).to_lowercase();
-            json!({"method": route.method.as_str(), "path": route.path, "who": who})
-        })
-        .collect();
-    json!({"native": routes::table(), "tableau": tableau})
+    json!({"native": routes::table(), "tableau": tableau::table()})
 }
 
 /// Runs the daemon until it is told to stop.
