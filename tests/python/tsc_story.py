@@ -35,6 +35,7 @@ with step("server info is negotiated"):
     same(info.rest_api_version, "3.27")
     same(info.product_version, "2025.3.0")
     same(info.build_number, "20253.25.1203.0555")
+    negotiated.use_server_version()
     same(negotiated.version, "3.27")
 
 with step("a token signs in at its home site, in any spelling, and at the other site"):
@@ -109,10 +110,22 @@ with step("a session is switched to a site that allows it, and the session befor
 with step("sites are the caller's own"):
     there = server()
     with there.auth.sign_in(pat(MEMBER_TOKEN, ACME["content_url"])):
-        same(there.sites.get_by_id(ACME["luid"]).name, there.sites.get_by_content_url("acme").name)
+        same(there.sites.get_by_id(ACME["luid"]).content_url, ACME["content_url"])
+        for query in ("acme?key=contentUrl", "Acme?key=name"):
+            answer = there.session.get(
+                f"{BASE_URL}/api/3.27/sites/{query}",
+                headers={"X-Tableau-Auth": there.auth_token, "Accept": "application/json"},
+            )
+            same(answer.json()["site"]["id"], ACME["luid"])
         refused("403069", there.sites.get)
-        refused("404000", there.sites.get_by_id, GLOBEX["luid"])
-        refused("404000", there.sites.get_by_id, "00000000-0000-4000-8000-000000000000")
+        answers = set()
+        for luid in (GLOBEX["luid"], "00000000-0000-4000-8000-000000000000", "no-luid"):
+            for below in ("", "/users", f"/users/{MEMBER['luid']}/personal-access-tokens"):
+                url = f"{BASE_URL}/api/3.27/sites/{luid}{below}"
+                answer = there.session.get(url, headers={"X-Tableau-Auth": there.auth_token})
+                same(answer.status_code, 404)
+                answers.add(answer.content)
+        same(len(answers), 1)
 
 with step("a member may not query others"):
     member = server()
@@ -146,7 +159,7 @@ with step("an admin invites, changes the role, and removes"):
     read.site_role = "Explorer"
     same(admin.users.update(read).site_role, "Explorer")
     same(admin.users.get_by_id(added.id).site_role, "Explorer")
-    read.site_role = "ServerAdministrator"
+    read.site_role = "Interactor"
     refused("400013", admin.users.update, read)
     admin.users.remove(added.id)
     refused("404002", admin.users.get_by_id, added.id)
