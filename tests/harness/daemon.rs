@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -86,16 +86,15 @@ impl Daemon {
     async fn ready(&self) {
         let url = format!("{}/readyz", self.management_url);
         let client = client();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
-                return;
+        let ready = async {
+            while !client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
+                let ended = self.child.lock().expect("the child").try_wait().expect("a child's state");
+                assert!(ended.is_none(), "patd ended with {ended:?}; its log:\n{}", self.log());
+                tokio::time::sleep(POLL).await;
             }
-            let ended = self.child.lock().expect("the child").try_wait().expect("a child's state");
-            assert!(ended.is_none(), "patd ended with {ended:?}; its log:\n{}", self.log());
-            assert!(Instant::now() < deadline, "patd is not ready; its log:\n{}", self.log());
-            tokio::time::sleep(POLL).await;
-        }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, ready).await;
+        assert!(in_time.is_ok(), "patd is not ready; its log:\n{}", self.log());
     }
 }
 
