@@ -1,7 +1,5 @@
 //! The real clock and the real randomness: the only place that reads either.
 
-#![expect(clippy::disallowed_methods, reason = "implements the ports that replace them")]
-
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
