@@ -132,11 +132,20 @@ impl World {
         changes: &Changes,
     ) -> std::result::Result<Applied, StoreError> {
         let applied = store.apply(changes.clone()).await?;
-        if applied == Applied::Done {
-            self.absorb(changes);
-            if !changes.events.is_empty() {
-                self.bell.notify_waiters();
+        match &applied {
+            Applied::Done => {
+                self.absorb(changes);
+                if !changes.events.is_empty() {
+                    self.bell.notify_waiters();
+                }
             }
+            // The store knows better: the next decision reads what it has.
+            Applied::Conflict(Conflict::Row(_, Some(current))) => match &**current {
+                Row::User(user) => drop(self.facts.put_user(user.clone())),
+                Row::Membership(member) => drop(self.facts.put_membership(member.clone())),
+                _ => {}
+            },
+            Applied::Conflict(_) => {}
         }
         Ok(applied)
     }
