@@ -2,3 +2,4 @@
 
 mod harness;
 mod tableau_clients;
+mod tableau_wire;

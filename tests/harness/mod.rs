@@ -6,5 +6,5 @@
 mod daemon;
 mod sample;
 
-pub(crate) use daemon::{Daemon, path_of};
-pub(crate) use sample::sample;
+pub(crate) use daemon::{Daemon, client, path_of};
+pub(crate) use sample::{Facts, interactive, sample};

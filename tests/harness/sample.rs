@@ -72,7 +72,8 @@ async fn enrol_totp(daemon: &Daemon, user: &Value) -> String {
     secret
 }
 
-async fn interactive(daemon: &Daemon, user: &Value, site: &str) -> String {
+/// Signs an account without MFA in as a person who is present.
+pub(crate) async fn interactive(daemon: &Daemon, user: &Value, site: &str) -> String {
     let body = json!({
         "site": site, "interactive": true,
         "username": text(user, "/username"), "password": text(user, "/password"),
