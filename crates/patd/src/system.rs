@@ -15,6 +15,7 @@ pub(crate) struct WallClock {
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that all others are told to use")]
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
         Timestamp(self.latest.fetch_max(now, Ordering::AcqRel).max(now))
