@@ -12,6 +12,7 @@
 )]
 
 mod build;
+mod codegen;
 mod command;
 mod demo;
 mod env;
@@ -50,6 +51,8 @@ enum Task {
     /// A private patd with sample sites and accounts, for scripts and for trying things.
     #[command(subcommand)]
     Env(env::Command),
+    /// Write docs/openapi.json, docs/routes.md and docs/problems.md from the code.
+    Codegen(codegen::Args),
     /// Work on the plug-ins.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -60,6 +63,7 @@ fn dispatch(task: Task) -> Result<(), Failure> {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Env(command) => env::run(&command),
+        Task::Codegen(args) => codegen::run(&args),
         Task::Plugins(command) => plugins::run(&command),
     }
 }

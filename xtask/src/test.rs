@@ -13,7 +13,7 @@ use crate::command::{cargo, run as run_command, shown};
 use crate::failure::{Context, Failure};
 use crate::python::{self, Pythons};
 use crate::workspace::{Profile, Workspace};
-use crate::{out, plugins, system};
+use crate::{codegen, out, plugins, system};
 
 /// The command line of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     // All targets at once, so that Cargo sees the same features as in the test run and builds nothing twice.
     out::step("building the workspace");
     run_command(in_root(&workspace).args(["build", "--workspace", "--all-targets"]))?;
+    codegen::check(&workspace)?;
     plugins::install(&workspace, Profile::Debug)?;
     let pythons = python::ensure(&workspace)?;
 

@@ -51,6 +51,24 @@ impl Who {
             _ => Some("session"),
         }
     }
+
+    /// Who that is, for people.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Anyone => "everybody, without a credential",
+            Self::InvitationHolder => "the holder of an unspent invitation",
+            Self::Session => "any live session",
+            Self::Interactive => "an interactive session",
+            Self::InteractiveMember => "an interactive session at the site in the path",
+            Self::Member => "any session at the site in the path; some queries need a site admin",
+            Self::OwnerOrAdmin => "the token's owner, or an admin of its home site, at that site",
+            Self::SiteAdmin => "an admin of the site in the path",
+            Self::SiteAdminOrSelf => "an admin of the site in the path, or the member that the path names",
+            Self::ForwardAuth => "a `token` or `password` session at the site in the path",
+            Self::SiteCredential => "the site's own credential (HTTP Basic)",
+        }
+    }
 }
 
 /// One route.
@@ -111,6 +129,12 @@ static TABLE: &[Route] = &[
 #[must_use]
 pub fn table() -> &'static [Route] {
     TABLE
+}
+
+/// The OpenAPI document of the native API, as the daemon serves it.
+#[must_use]
+pub fn openapi() -> impl Serialize {
+    crate::native::openapi::document()
 }
 
 /// The public router: the native API, the pages and the Tableau surface, inside the envelope.

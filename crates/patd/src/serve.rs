@@ -8,10 +8,9 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use patd_config::Config;
 use patd_http::listen::{Listen, Listener};
+use patd_http::management;
 use patd_http::server::Server;
 use patd_http::state::{Http, Limits};
-use patd_http::{management, routes, tableau};
-use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,11 +27,6 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .thread_name("patd-http")
         .build()
         .map_err(|e| Failure::Start(format!("the async runtime does not start: {e}")))
-}
-
-/// Every route, for `patd routes`.
-pub(crate) fn routes() -> Value {
-    json!({"native": routes::table(), "tableau": tableau::table()})
 }
 
 /// Runs the daemon until it is told to stop.

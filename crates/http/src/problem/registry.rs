@@ -1,7 +1,9 @@
 //! Every problem type there is: name, status, title and what to do. The only place where they are listed.
 
+use serde::Serialize;
+
 /// One row of the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// `type` is `urn:patd:problem:` and this.
     pub name: &'static str,

@@ -33,6 +33,23 @@ pub enum Access {
     Nobody,
 }
 
+impl Access {
+    /// Who that is, for people.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Anyone => "everybody; a dead credential is ignored",
+            Self::Session => "any `token` or `password` session",
+            Self::Member => "such a session at the site in the path",
+            Self::SiteAdmin => "such a session of an admin of the site in the path",
+            Self::SiteAdminOrSelf => {
+                "such a session of an admin of the site in the path, or of the member that the path names"
+            }
+            Self::Nobody => "nobody: the call exists to be refused with its own code",
+        }
+    }
+}
+
 /// What a route does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {

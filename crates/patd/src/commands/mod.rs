@@ -1,6 +1,7 @@
 //! The command line: one module per group of commands.
 
 mod config;
+mod describe;
 mod plugin;
 mod site;
 mod store;
@@ -70,6 +71,12 @@ enum Command {
     /// Print every HTTP route with who may call it.
     #[command(after_help = "Example:\n  patd routes --output json")]
     Routes,
+    /// Print the OpenAPI document of the native API, as the daemon serves it.
+    #[command(after_help = "Example:\n  patd openapi > openapi.json")]
+    Openapi,
+    /// Print every problem type that the native API answers with: name, status, title, what to do.
+    #[command(after_help = "Example:\n  patd problems --output json")]
+    Problems,
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  patd completions bash > /etc/bash_completion.d/patd")]
     Completions {
@@ -129,7 +136,12 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Verify => verify::run(&context),
         Command::Routes => {
-            context.print(&serve::routes());
+            describe::routes(&context);
+            Ok(())
+        }
+        Command::Openapi => describe::openapi(),
+        Command::Problems => {
+            describe::problems(&context);
             Ok(())
         }
         Command::Completions { shell } => {
