@@ -11,6 +11,7 @@
     reason = "a tool: waits for processes by polling and makes up sample passwords"
 )]
 
+mod bench;
 mod build;
 mod codegen;
 mod command;
@@ -53,6 +54,8 @@ enum Task {
     Env(env::Command),
     /// Write docs/openapi.json, docs/routes.md and docs/problems.md from the code.
     Codegen(codegen::Args),
+    /// What validate and sign-in cost, against nginx in the same run; writes `<target>/bench/report.md`.
+    Bench(bench::Args),
     /// Work on the plug-ins.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -64,6 +67,7 @@ fn dispatch(task: Task) -> Result<(), Failure> {
         Task::Demo(args) => demo::run(&args),
         Task::Env(command) => env::run(&command),
         Task::Codegen(args) => codegen::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Plugins(command) => plugins::run(&command),
     }
 }

@@ -25,9 +25,25 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Installs what is missing.
+/// What `cargo xtask bench` needs on top.
+const BENCH_NEEDS: &[Need] = &[
+    Need { what: "wrk", probe: &["sh", "-c", "command -v wrk"], packages: &["wrk"] },
+    Need { what: "nginx", probe: &["nginx", "-v"], packages: &["nginx-light"] },
+    Need { what: "taskset", probe: &["taskset", "--version"], packages: &["util-linux"] },
+];
+
+/// Installs what tests miss.
 pub(crate) fn ensure() -> Result<(), Failure> {
-    let missing = missing();
+    ensure_all(NEEDS)
+}
+
+/// Installs what the bench misses.
+pub(crate) fn ensure_for_bench() -> Result<(), Failure> {
+    ensure_all(BENCH_NEEDS)
+}
+
+fn ensure_all(needs: &'static [Need]) -> Result<(), Failure> {
+    let missing = missing(needs);
     if missing.is_empty() {
         return Ok(());
     }
@@ -44,7 +60,7 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     }
     run(apt_get().arg("update").arg("-qq"))?;
     run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages))?;
-    let missing = self::missing();
+    let missing = self::missing(needs);
     if missing.is_empty() {
         Ok(())
     } else {
@@ -66,8 +82,8 @@ pub(crate) fn ensure_rust_components() -> Result<(), Failure> {
     Ok(())
 }
 
-fn missing() -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !succeeds(Command::new(need.probe[0]).args(&need.probe[1..]))).collect()
+fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
+    needs.iter().filter(|need| !succeeds(Command::new(need.probe[0]).args(&need.probe[1..]))).collect()
 }
 
 fn names(needs: &[&Need]) -> String {

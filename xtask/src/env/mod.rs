@@ -14,7 +14,7 @@ pub(crate) mod state;
 use clap::{Subcommand, ValueEnum};
 
 pub(crate) use self::bootstrap::interactive_session;
-pub(crate) use self::folder::Folder;
+pub(crate) use self::folder::{Folder, write_private};
 pub(crate) use self::runner::up;
 
 use crate::failure::Failure;

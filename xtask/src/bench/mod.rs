@@ -1,0 +1,94 @@
+//! `cargo xtask bench`: what patd costs, as ratios against peers measured side by side in the same run.
+//!
+//! A private environment of its own (`<target>/bench/env`, wiped at the start), server pinned to one core and load to
+//! another, rounds interleaved with the peer's, medians. It must never fail because a figure is poor: figures of a
+//! busy machine are for people to judge, and the report says how busy it was.
+
+mod cpu;
+mod load;
+mod nginx;
+mod report;
+mod signin;
+mod validate;
+
+use std::fs;
+
+use crate::env::{Folder, plan, up};
+use crate::failure::{Context, Failure};
+use crate::workspace::{Profile, Workspace};
+use crate::{out, system};
+
+/// The command line of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Rounds per figure; medians want at least five.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds per round.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Build without optimisation, to work on this task itself: the figures mean nothing.
+    #[arg(long, hide = true)]
+    debug: bool,
+}
+
+impl Args {
+    fn profile(&self) -> Profile {
+        Profile::from_release(!self.debug)
+    }
+}
+
+/// Runs the task.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    system::ensure_for_bench()?;
+    let workspace = Workspace::find()?;
+    let root = workspace.target.join("bench");
+    let folder = Folder::new(root.join("env"));
+    folder.create()?;
+    // Held to the end: two benches at once would measure each other.
+    let _lock = folder.lock()?;
+    if let Some(left_over) = folder.process() {
+        left_over.stop()?;
+    }
+    folder.clear()?;
+    folder.create()?;
+
+    let running = up(&workspace, args.profile(), &folder, &plan::SAMPLE)?;
+    let measured = measure(args, &folder, &running.state, running.process.pid);
+    running.process.stop()?;
+    folder.forget_process()?;
+
+    let text = report::text(&report::Machine::look(args), &measured?);
+    let path = root.join("report.md");
+    fs::write(&path, &text).context(format_args!("cannot write {}", path.display()))?;
+    out::line(text);
+    out::good(format_args!("written to {}", path.display()));
+    Ok(())
+}
+
+fn measure(
+    args: &Args,
+    folder: &Folder,
+    state: &crate::env::state::State,
+    pid: u32,
+) -> Result<report::Figures, Failure> {
+    let cores = cpu::Cores::choose()?;
+    cores.pin_server(pid)?;
+    let load = load::Load { folder, cores, seconds: args.seconds };
+    let nginx = nginx::Nginx::start(folder, cores)?;
+    let tokens = signin::mint(state)?;
+
+    let rss_before = cpu::rss_kib(pid)?;
+    let mut figures = report::Figures { rss_before, ..report::Figures::default() };
+    let verify = validate::Target::sign_in(state)?;
+    for round in 1..=args.rounds {
+        out::step(format_args!("round {round} of {}", args.rounds));
+        figures.nginx.push(load.measure(nginx.pid(), &validate::nginx(&nginx))?);
+        figures.validate.push(load.measure(pid, &verify.request(state))?);
+        for (in_flight, rounds) in [(16, &mut figures.sign_in_16), (64, &mut figures.sign_in_64)] {
+            rounds.push(load.measure(pid, &signin::request(state, &tokens, in_flight))?);
+        }
+    }
+    figures.rss_after = cpu::rss_kib(pid)?;
+    Ok(figures)
+}
