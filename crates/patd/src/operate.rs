@@ -14,6 +14,9 @@ use patd_service::view::Invited;
 use crate::failure::Failure;
 use crate::wiring::Running;
 
+/// Events in one answer to [`Operation::AuditEvents`].
+const EVENTS_PAGE: u32 = 1000;
+
 /// A command for the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
@@ -57,6 +60,15 @@ pub(crate) enum Operation {
     StoreBackup {
         /// An absolute path of a folder that does not exist yet.
         folder: String,
+    },
+    /// `patd audit verify`: how far each sink has come.
+    AuditSinks,
+    /// `patd audit verify`: a page of a store's events.
+    AuditEvents {
+        /// The store's name.
+        store: String,
+        /// The position of the last event before.
+        after: u64,
     },
     /// `patd plugin list`.
     PluginList,
@@ -122,6 +134,28 @@ pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<V
         Operation::StoreBackup { folder } => {
             let files = service.operator_backup(&folder).await.map_err(refused)?;
             Ok(json!({"folder": folder, "files": files}))
+        }
+        Operation::AuditSinks => {
+            let sinks = service.operator_sinks().await.map_err(refused)?;
+            Ok(sinks
+                .into_iter()
+                .map(|s| {
+                    let sites: Vec<_> = s.sites.iter().map(ToString::to_string).collect();
+                    json!({"sink": s.sink, "sites": sites, "stores": s.stores})
+                })
+                .collect())
+        }
+        Operation::AuditEvents { store, after } => {
+            let events = service.operator_events(&store, after, EVENTS_PAGE).await.map_err(refused)?;
+            Ok(events
+                .iter()
+                .map(|w| {
+                    json!({
+                        "position": w.position, "id": w.event.id.to_string(), "type": w.event.kind.as_str(),
+                        "site": w.event.site.map(|site| site.to_string()),
+                    })
+                })
+                .collect())
         }
         Operation::PluginList => Ok(running.plugins.clone()),
         Operation::Token { home, id } => {

@@ -124,6 +124,9 @@ pub struct OutboxTake {
     pub schema: u32,
     /// Whose cursor; a sink that never acknowledged starts at the oldest event.
     pub sink: String,
+    /// Read after this position instead of after the cursor, which stays where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Nat>,
     /// At most this many.
     pub limit: u32,
 }

@@ -4,6 +4,7 @@
 //! `libloading` or the config file's syntax; decides nothing that a rule in patd-core could decide.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod cloud_event;
 mod decide;
 pub mod error;

@@ -244,6 +244,8 @@ pub trait Store: Send + Sync {
     fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>>;
     /// Events after a sink's cursor, in order, at most `limit`.
     fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>>;
+    /// Events after a position, in order, at most `limit`, whatever any cursor says.
+    fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>>;
     /// Moves a sink's cursor.
     fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>>;
     /// Whether it can serve.

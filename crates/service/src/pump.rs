@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use patd_core::id::SiteLuid;
 
+use crate::audit::Feed;
 use crate::cloud_event::event_json;
 use crate::ports::{AuditSink, SinkError, Store};
 use crate::service::Service;
@@ -22,23 +23,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 impl Service {
     pub(crate) fn start_pump(self: &Arc<Self>) {
-        let sites = self.world.sites.load_full();
-        for sink in &self.sinks {
-            let of_sink: HashSet<SiteLuid> = sites
-                .iter()
-                .filter(|s| s.sinks.iter().any(|name| name == sink.name()))
-                .map(|s| s.row.load().luid)
-                .collect();
-            // Several sites may share one store; its events need one pump only.
-            let mut seen = HashSet::new();
-            let stores = std::iter::once(&self.world.directory)
-                .chain(sites.iter().filter(|s| of_sink.contains(&s.row.load().luid)).map(|s| &s.store));
+        for Feed { sink, sites, stores } in self.feeds() {
             for store in stores {
-                if seen.insert(store.name().to_owned()) {
-                    let (service, sink, store) = (Arc::clone(self), Arc::clone(sink), Arc::clone(store));
-                    let of_sink = of_sink.clone();
-                    self.tasks.spawn(async move { service.pump(&*sink, &*store, &of_sink).await });
-                }
+                let (service, sink, sites) = (Arc::clone(self), Arc::clone(&sink), sites.clone());
+                self.tasks.spawn(async move { service.pump(&*sink, &*store, &sites).await });
             }
         }
     }

@@ -91,9 +91,21 @@ impl Engine {
     /// [`Error`] when the file cannot be read.
     pub async fn outbox_take(&self, sink: &str, limit: u32) -> Result<Vec<Waiting>, Error> {
         let cursor = sink_cursor::Entity::find_by_id(sink.to_owned()).one(&self.reading).await?;
-        let after = cursor.map_or(0, |cursor| cursor.position);
+        self.after(cursor.map_or(0, |cursor| cursor.position), limit).await
+    }
+
+    /// Events after a position, in commit order; no cursor is read or moved.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read.
+    pub async fn events_after(&self, position: Nat, limit: u32) -> Result<Vec<Waiting>, Error> {
+        // Beyond any position of this store there is nothing.
+        self.after(i64::try_from(position.0).unwrap_or(i64::MAX), limit).await
+    }
+
+    async fn after(&self, position: i64, limit: u32) -> Result<Vec<Waiting>, Error> {
         let rows = event::Entity::find()
-            .filter(event::Column::Position.gt(after))
+            .filter(event::Column::Position.gt(position))
             .order_by_asc(event::Column::Position)
             .limit(u64::from(limit))
             .all(&self.reading)

@@ -90,7 +90,10 @@ impl AsyncService for SqlStore {
             }
             op::OUTBOX_TAKE => {
                 let request: OutboxTake = read(&payload)?;
-                let events = engine.outbox_take(&request.sink, request.limit).await?;
+                let events = match request.after {
+                    Some(after) => engine.events_after(after, request.limit).await?,
+                    None => engine.outbox_take(&request.sink, request.limit).await?,
+                };
                 write(&OutboxBatch { schema: SCHEMA, events })
             }
             op::OUTBOX_ACK => {

@@ -162,6 +162,10 @@ impl Store for View {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn events_after(&self, _position: u64, _limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn outbox_ack(&self, _sink: &str, _through: u64) -> Answer<Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }

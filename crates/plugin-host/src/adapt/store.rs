@@ -79,6 +79,17 @@ impl PluginStore {
         })
     }
 
+    fn take(&self, request: contract::OutboxTake) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        let (handle, timeout) = (self.handle.clone(), self.timeout);
+        Box::pin(async move {
+            let batch: contract::OutboxBatch = exchange(&handle, op::OUTBOX_TAKE, &request, timeout).await?;
+            let waiting = batch.events.into_iter().map(|waiting| {
+                Ok(Waiting { position: waiting.position.0, event: rows::event_in(waiting.event)? })
+            });
+            waiting.collect::<Result<_, Malformed>>().map_err(|error| malformed(&error))
+        })
+    }
+
     /// A request whose answer says nothing.
     fn plain(&self, op: u32, request: impl Serialize, timeout: Duration) -> Answer<Result<(), StoreError>> {
         let handle = self.handle.clone();
@@ -128,14 +139,20 @@ impl Store for PluginStore {
     }
 
     fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
-        let request = contract::OutboxTake { schema: SCHEMA, sink: sink.to_owned(), limit };
+        self.take(contract::OutboxTake { schema: SCHEMA, sink: sink.to_owned(), after: None, limit })
+    }
+
+    fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        let after = Some(Nat(position));
+        let taken = self.take(contract::OutboxTake { schema: SCHEMA, sink: String::new(), after, limit });
         Box::pin(async move {
-            let batch: contract::OutboxBatch = exchange(&handle, op::OUTBOX_TAKE, &request, timeout).await?;
-            let waiting = batch.events.into_iter().map(|waiting| {
-                Ok(Waiting { position: waiting.position.0, event: rows::event_in(waiting.event)? })
-            });
-            waiting.collect::<Result<_, Malformed>>().map_err(|error| malformed(&error))
+            let events = taken.await?;
+            match events.first() {
+                Some(first) if first.position <= position => Err(StoreError::Failed(
+                    "its plug-in cannot read events from a position; use a newer one".to_owned(),
+                )),
+                _ => Ok(events),
+            }
         })
     }
 

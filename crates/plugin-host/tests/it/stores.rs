@@ -101,6 +101,8 @@ async fn a_minted_token_is_read_back_with_its_event_even_after_a_restart() {
     store.outbox_ack("file", waiting[0].position).await.expect("acknowledged");
     assert!(store.outbox_take("file", 10).await.expect("taken").is_empty());
     assert_eq!(store.outbox_take("other", 10).await.expect("taken").len(), 1);
+    assert_eq!(store.events_after(0, 10).await.expect("read").len(), 1);
+    assert!(store.events_after(waiting[0].position, 10).await.expect("read").is_empty());
 
     let status = store.schema().await.expect("status");
     assert!(!status.applied.is_empty() && status.pending.is_empty(), "{status:?}");

@@ -28,6 +28,26 @@ async fn events_come_in_commit_order_and_whole() {
 }
 
 #[tokio::test]
+async fn events_can_be_read_from_any_position_without_a_cursor() {
+    let store = scratch().await;
+    for n in 1..=3 {
+        store.done(change(n, vec![])).await;
+    }
+    let all = waiting(&store, "file", 100).await;
+    store.engine.outbox_ack("file", Nat(all[2].0)).await.expect("acknowledged");
+    for skipped in 0..=3 {
+        let after = if skipped == 0 { 0 } else { all[skipped - 1].0 };
+        let read = store.engine.events_after(Nat(after), 100).await.expect("the store answers");
+        assert_eq!(
+            read.iter().map(|w| w.position.0).collect::<Vec<_>>(),
+            all[skipped..].iter().map(|w| w.0).collect::<Vec<_>>()
+        );
+    }
+    assert!(store.engine.events_after(Nat(u64::MAX), 1).await.expect("the store answers").is_empty());
+    assert!(waiting(&store, "file", 100).await.is_empty());
+}
+
+#[tokio::test]
 async fn each_sink_has_its_own_cursor_that_never_goes_back() {
     let store = scratch().await;
     for n in 1..=5 {
