@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod connection;
 mod control;
 mod data_dir;
 mod failure;

@@ -1,5 +1,6 @@
 //! The command line: one module per group of commands.
 
+mod audit;
 mod config;
 mod describe;
 mod plugin;
@@ -14,13 +15,11 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use patd_config::Config;
 use serde_json::Value;
 
-use crate::control;
-use crate::data_dir::{DataDir, control_socket};
+use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::operate::{Operation, operate};
+use crate::operate::Operation;
 use crate::output::{self, Format};
 use crate::serve;
-use crate::wiring::Running;
 
 /// Personal access tokens for any number of web sites, as Tableau Cloud has them.
 #[derive(Parser)]
@@ -48,7 +47,7 @@ enum Command {
     /// Look at the config file.
     #[command(subcommand)]
     Config(config::Command),
-    /// Stores: schema status, backup.
+    /// Stores: schema status, migration, backup.
     #[command(subcommand)]
     Store(store::Command),
     /// Sites: list, credential for introspection, delete.
@@ -57,6 +56,9 @@ enum Command {
     /// People: invite, recover, disable, enable.
     #[command(subcommand)]
     User(user::Command),
+    /// The audit trail: verify.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Plug-ins: list, pin.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -102,16 +104,10 @@ impl Context {
 
     /// Carries out an operation: through the running daemon, or under the lock when none runs.
     fn operate(&self, operation: Operation) -> Result<Value, Failure> {
-        let config = self.config()?;
-        let Some(data_dir) = DataDir::lock(&config.server.data_dir)? else {
-            return control::send(&control_socket(&config.server.data_dir), &operation);
-        };
-        serve::runtime()?.block_on(async {
-            let running = Running::start(&config, &data_dir).await?;
-            let result = operate(&running, operation).await;
-            running.stop().await;
-            result
-        })
+        let connection = Connection::open(&self.config()?)?;
+        let result = connection.operate(operation);
+        connection.close();
+        result
     }
 }
 
@@ -124,6 +120,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Store(command) => store::run(&context, command),
         Command::Site(command) => site::run(&context, command),
         Command::User(command) => user::run(&context, command),
+        Command::Audit(command) => audit::run(&context, command),
         Command::Plugin(command) => plugin::run(&context, command),
         Command::Doctor => {
             let value = context.operate(Operation::Doctor)?;
