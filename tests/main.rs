@@ -1,5 +1,6 @@
 //! Black-box tests: one binary that drives the real daemon with real plug-ins over HTTP. `cargo xtask test` runs it.
 
+mod authorization;
 mod harness;
 mod tableau_clients;
 mod tableau_wire;
