@@ -1,6 +1,8 @@
 //! Black-box tests: one binary that drives the real daemon with real plug-ins over HTTP. `cargo xtask test` runs it.
 
 mod authorization;
+mod crash;
 mod harness;
+mod race;
 mod tableau_clients;
 mod tableau_wire;

@@ -67,6 +67,18 @@ impl Daemon {
         let _ = child.wait();
     }
 
+    /// Starts it again, on its folder and ports, after [`Self::kill`].
+    pub(crate) async fn restart(&self) {
+        self.kill();
+        *self.child.lock().expect("the child") = spawn(self.folder.path());
+        self.ready().await;
+    }
+
+    /// Where its stores and the audit sink's files lie.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs an operator's command against it and reads its JSON.
     pub(crate) fn patd(&self, arguments: &[&str]) -> Value {
         let output = Command::new(path_of("PATD_TEST_PATD"))

@@ -5,6 +5,14 @@
 
 mod daemon;
 mod sample;
+mod wire;
 
 pub(crate) use daemon::{Daemon, client, path_of};
 pub(crate) use sample::{Facts, interactive, sample};
+pub(crate) use wire::Wire;
+
+/// Prints a figure; libtest shows it with `--nocapture`.
+#[expect(clippy::print_stderr, reason = "figures are for people")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
