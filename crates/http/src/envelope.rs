@@ -1,6 +1,6 @@
 //! The envelope around every routed request: request id, limits, panic guard, log line, rendering of problems.
 //!
-//! Logs the method, the matched route, the status and the time. Never a path, a query string, a header or a body,
+//! Logs the registered method, the matched route, the status and the time. Never a path, a query string, a header or a body,
 //! which may hold a secret that a client put in the wrong place (R5).
 
 use std::any::Any;
@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH};
-use axum::http::{HeaderName, HeaderValue, Response};
+use axum::http::{HeaderName, HeaderValue, Method, Response};
 use axum::middleware::Next;
 use futures_util::FutureExt;
 use http_body_util::Limited;
@@ -52,7 +52,7 @@ pub(crate) async fn wrap(State(http): State<Arc<Http>>, request: Request, next: 
     let id = RequestId::fresh();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
-    let method = request.method().clone();
+    let method = known(request.method()).to_owned();
     let span = tracing::info_span!("request", request_id = %id.0, %method, route);
     #[expect(clippy::disallowed_methods, reason = "a measured duration, for log and metrics")]
     let started = Instant::now();
@@ -64,6 +64,22 @@ pub(crate) async fn wrap(State(http): State<Arc<Http>>, request: Request, next: 
     metrics::histogram!("patd_http_request_seconds", "route" => route.to_owned())
         .record(elapsed.as_secs_f64());
     response
+}
+
+/// The method's name. An unregistered one is whatever the client wrote, a secret perhaps.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::CONNECT => method.as_str(),
+        _ => "(unregistered)",
+    }
 }
 
 async fn guarded(http: &Http, id: RequestId, mut request: Request, next: Next) -> Response<Body> {

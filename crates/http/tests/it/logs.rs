@@ -65,6 +65,7 @@ async fn r5_a_secret_in_the_wrong_place_reaches_no_log() {
         world.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n")).await;
     }
     world.send(format!("GET /{canary} {canary}\r\n\r\n")).await;
+    world.send(format!("{canary} /v1/sessions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
     let text = log.text();
     assert!(text.contains("answered"), "nothing was logged");
     assert!(!text.contains("canary"), "{text}");
