@@ -1,6 +1,7 @@
 //! Black-box tests: one binary that drives the real daemon with real plug-ins over HTTP. `cargo xtask test` runs it.
 
 mod authorization;
+mod canary;
 mod crash;
 mod harness;
 mod race;

@@ -74,6 +74,16 @@ impl Daemon {
         self.ready().await;
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.lock().expect("the child").id()
+    }
+
+    /// The folder of its config file, log and data.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     /// Where its stores and the audit sink's files lie.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -8,7 +8,7 @@ mod sample;
 mod wire;
 
 pub(crate) use daemon::{Daemon, client, path_of};
-pub(crate) use sample::{Facts, interactive, sample};
+pub(crate) use sample::{Facts, interactive, sample, totp_code};
 pub(crate) use wire::Wire;
 
 /// Prints a figure; libtest shows it with `--nocapture`.

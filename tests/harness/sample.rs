@@ -84,7 +84,7 @@ pub(crate) async fn interactive(daemon: &Daemon, user: &Value, site: &str) -> St
 
 /// The code that an authenticator application shows now.
 #[expect(clippy::disallowed_methods, reason = "an authenticator has a clock of its own")]
-fn totp_code(secret: &str) -> String {
+pub(crate) fn totp_code(secret: &str) -> String {
     let secret = totp_rs::Secret::try_from_base32(secret).expect("a base32 secret");
     let totp = totp_rs::Builder::new().with_secret(secret).build().expect("a TOTP");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
