@@ -1,206 +1,219 @@
-//! Who may call what: every route of both surfaces × every kind of caller, as data ([`table`]).
+//! Who may call what: every route that the daemon prints × everybody who could call it, on the real daemon.
 //!
-//! A route that `patd routes` prints and that has no row fails the test, and so does a row without a route. Each cell gets
-//! people, tokens and sessions of its own, so that the order does not matter.
+//! The answers are the data in `table.rs`. Each cell has a caller, a session and objects of its own, so no request
+//! depends on another. A route without a row fails, and so does a row without a route.
 
 mod table;
 
 use std::collections::BTreeSet;
 
-use reqwest::Method;
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Facts, client, interactive, sample};
-use table::{NATIVE, Row, TABLEAU};
+use crate::harness::{Answer, Kind, PASSWORD, Person, Stage, totp_code};
+use table::{Given, Row, TABLE, Target};
 
-/// The callers, in the order of a row's columns. `Yourself` is the person that the path names; the others are somebody else.
-/// On the native API `Member`, `Admin`, `OtherAdmin` and `Yourself` hold interactive sessions; on the Tableau surface,
-/// which takes none, password sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Nobody,
+/// Cells that are asked side by side.
+const AT_ONCE: usize = 8;
+const KINDS: [Kind; 3] = [Kind::Token, Kind::Password, Kind::Interactive];
+
+/// The role of a caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
     Member,
     Admin,
     OtherAdmin,
-    /// A token session of an admin of this site.
-    Token,
-    /// A password session of an admin of this site.
-    Password,
-    /// An interactive session of an admin of this site on the Tableau surface, of the person named on the native API.
-    Interactive,
 }
 
-const CALLERS: [Who; 7] =
-    [Who::Nobody, Who::Member, Who::Admin, Who::OtherAdmin, Who::Token, Who::Password, Who::Interactive];
+impl Role {
+    fn site(self) -> &'static str {
+        if self == Self::OtherAdmin { "globex" } else { "acme" }
+    }
 
-/// What a cell's request is made with.
-struct Cast {
-    /// The caller's credential.
-    credential: Option<String>,
-    /// The person that the path names.
-    luid: String,
-    /// That person's token.
-    token: String,
-    secret: String,
+    fn name(self) -> &'static str {
+        if self == Self::Member { "Creator" } else { "SiteAdministratorCreator" }
+    }
 }
 
-struct Stage<'a> {
-    daemon: &'a Daemon,
-    facts: &'a Facts,
-    acme_admin: String,
-    globex_admin: String,
-    people: u32,
+/// One caller of one row.
+#[derive(Clone, Copy)]
+struct Cell {
+    row: &'static Row,
+    caller: Option<(Role, Kind)>,
+    expected: &'static str,
 }
 
-impl Stage<'_> {
-    async fn post(&self, path: &str, credential: Option<&str>, body: &Value) -> Value {
-        let mut request = client().post(format!("{}{path}", self.daemon.base_url)).json(body);
-        if let Some(credential) = credential {
-            request = request.bearer_auth(credential);
+fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for row in TABLE {
+        cells.push(Cell { row, caller: None, expected: row.nobody });
+        for (role, answers) in
+            [(Role::Member, row.member), (Role::Admin, row.admin), (Role::OtherAdmin, row.other_admin)]
+        {
+            for (kind, expected) in KINDS.into_iter().zip(answers) {
+                cells.push(Cell { row, caller: Some((role, kind)), expected });
+            }
         }
-        let answer = request.send().await.expect("an answer");
-        let status = answer.status();
-        let body: Value = answer.json().await.expect("JSON");
-        assert!(status.is_success(), "POST {path}: {status} {body}");
+    }
+    cells
+}
+
+/// What rows are filled with besides fresh objects.
+struct Scene {
+    stage: Stage,
+    acme: String,
+    site_credential: (String, String),
+}
+
+impl Scene {
+    async fn ask(&self, cell: Cell) -> Answer {
+        let row = cell.row;
+        let stage = &self.stage;
+        let (role, kind) = cell.caller.unwrap_or((Role::Member, Kind::Password));
+        let caller = stage.person(role.site(), role.name()).await;
+        if row.given == Given::BothSites {
+            let elsewhere = if role.site() == "acme" { "globex" } else { "acme" };
+            stage.join(&caller.username, elsewhere, "Viewer").await;
+        }
+        let credential = match cell.caller {
+            Some(_) => Some(stage.session(&caller, role.site(), kind).await),
+            None => None,
+        };
+        let own = row.target == Target::Own && cell.caller.is_some();
+        let target = if own { caller.clone() } else { stage.person("acme", "Creator").await };
+        let code = self.code(row.given, credential.as_deref().filter(|_| kind == Kind::Interactive)).await;
+        let path = self.path(row.request, &target, if own { role.site() } else { "acme" }).await;
+        let body = self.body(row.body, &target, &code).await;
+        let (method, path) = path.split_once(' ').expect("a method and a path");
+        if path.ends_with("/introspect") {
+            return self.introspect(path, row, credential.as_deref(), body).await;
+        }
+        let body: Option<Value> =
+            (!body.is_empty()).then(|| serde_json::from_str(&body).expect("a row's body is JSON"));
+        stage.call(method, path, credential.as_deref(), body.as_ref()).await
+    }
+
+    async fn introspect(&self, path: &str, row: &Row, session: Option<&str>, form: String) -> Answer {
+        let mut request = self.stage.request("POST", path).body(form);
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+        if let Some(session) = session {
+            request = request.header("x-tableau-auth", session);
+        }
+        if row.given == Given::SiteCredential {
+            let (id, secret) = &self.site_credential;
+            request = request.basic_auth(id, Some(secret));
+        }
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
+    /// A one-time code of the caller, where the row needs one. Only a person who is present has one: enrolment ends
+    /// the person's password sessions.
+    async fn code(&self, given: Given, session: Option<&str>) -> String {
+        match (given, session) {
+            (Given::TotpBegun, Some(session)) => totp_code(&self.stage.begin_totp(session).await),
+            (Given::TotpEnrolled, Some(session)) => {
+                let (_, recovery) = self.stage.enrol(session).await;
+                recovery.into_iter().next().expect("a recovery code")
+            }
+            _ => "123456".to_owned(),
+        }
+    }
+
+    async fn path(&self, template: &str, target: &Person, home: &str) -> String {
+        // The native API takes either spelling of a site, the Tableau surface its LUID.
+        let site = if template.contains("/v1/") { "ACME" } else { &self.acme };
+        let mut path = template
+            .replace("{site}", site)
+            .replace("{version}", "3.27")
+            .replace("{luid}", &target.luid)
+            .replace("{user}", &target.luid);
+        if path.contains("{id}") || path.contains("{token}") {
+            let token = self.stage.mint(target, home).await;
+            path = path.replace("{id}", &token.id).replace("{token}", &token.id);
+        }
+        path
+    }
+
+    async fn body(&self, template: &str, target: &Person, code: &str) -> String {
+        let mut body = template
+            .replace("$target", &target.username)
+            .replace("$password", PASSWORD)
+            .replace("$fresh", &self.stage.fresh_name())
+            .replace("$code", code);
+        if body.contains("$token_secret") {
+            let token = self.stage.mint(target, "acme").await;
+            body = body.replace("$token_secret", &token.secret).replace("$token_name", &token.name);
+        }
+        if body.contains("$session") {
+            body = body.replace("$session", &self.stage.session(target, "acme", Kind::Password).await);
+        }
+        if body.contains("$invitation") {
+            let invited = self.stage.invite(&self.stage.fresh_name(), "acme", "Viewer").await.expect(201);
+            body = body.replace("$invitation", &invited.at("/invitation"));
+        }
         body
     }
-
-    /// A new person in a site: user name and LUID.
-    async fn person(&mut self, site: &str, role: &str) -> (String, String) {
-        self.people += 1;
-        let username = format!("person-{}", self.people);
-        let admin = if site == "acme" { &self.acme_admin } else { &self.globex_admin };
-        let body = json!({"username": username, "site_role": role});
-        let invited = self.post(&format!("/v1/sites/{site}/users"), Some(admin), &body).await;
-        let redeem = json!({"invitation": invited["invitation"], "password": "a long password"});
-        self.post("/v1/invitations/redeem", None, &redeem).await;
-        (username, invited["luid"].as_str().expect("a LUID").to_owned())
-    }
-
-    async fn session(&self, site: &str, username: &str, interactive: bool) -> String {
-        let body = json!({
-            "site": site, "username": username, "password": "a long password", "interactive": interactive,
-        });
-        let signed_in = self.post("/v1/sessions", None, &body).await;
-        signed_in["credential"].as_str().expect("a credential").to_owned()
-    }
-
-    async fn mint(&self, username: &str) -> (String, String) {
-        let session = self.session("acme", username, true).await;
-        let minted = self.post("/v1/sites/acme/tokens", Some(&session), &json!({"name": "cell"})).await;
-        let text = |name: &str| minted[name].as_str().expect("text").to_owned();
-        (text("id"), text("secret"))
-    }
-
-    async fn cast(&mut self, who: Who, tableau: bool) -> Cast {
-        let (named, luid) = self.person("acme", "Explorer").await;
-        let (token, secret) = self.mint(&named).await;
-        let in_person = !tableau;
-        let credential = match who {
-            Who::Nobody => None,
-            Who::Member => {
-                let (name, _) = self.person("acme", "Explorer").await;
-                Some(self.session("acme", &name, in_person).await)
-            }
-            Who::OtherAdmin => {
-                let (name, _) = self.person("globex", "SiteAdministratorCreator").await;
-                Some(self.session("globex", &name, in_person).await)
-            }
-            Who::Interactive if !tableau => Some(self.session("acme", &named, true).await),
-            Who::Admin | Who::Token | Who::Password | Who::Interactive => {
-                let (name, _) = self.person("acme", "SiteAdministratorExplorer").await;
-                Some(match who {
-                    Who::Token => {
-                        let (_, secret) = self.mint(&name).await;
-                        let body = json!({"site": "acme", "token_secret": secret});
-                        let signed_in = self.post("/v1/sessions", None, &body).await;
-                        signed_in["credential"].as_str().expect("a credential").to_owned()
-                    }
-                    Who::Admin => self.session("acme", &name, in_person).await,
-                    _ => self.session("acme", &name, who == Who::Interactive).await,
-                })
-            }
-        };
-        Cast { credential, luid, token, secret }
-    }
-
-    /// Makes a cell's request; answers `status` or `status name`, the name being the problem's or Tableau's code.
-    async fn ask(&mut self, row: &Row, who: Who, tableau: bool) -> String {
-        let cast = self.cast(who, tableau).await;
-        let site = if tableau { self.facts.text("/sites/acme/luid") } else { "acme" };
-        let fill = |text: &str| {
-            text.replace("{version}", "3.27")
-                .replace("{site}", site)
-                .replace("{luid}", &cast.luid)
-                .replace("{user}", &cast.luid)
-                .replace("{id}", &cast.token)
-                .replace("{token}", &cast.token)
-                .replace("{secret}", &cast.secret)
-                .replace("{fresh}", &format!("fresh-{}", self.people))
-        };
-        let method: Method = row.method.parse().expect("a method");
-        let mut request = client().request(method, format!("{}{}", self.daemon.base_url, fill(row.path)));
-        if let Some(credential) = &cast.credential {
-            request = request.header("X-Tableau-Auth", credential);
-        }
-        if !row.body.is_empty() {
-            let kind = if row.body.starts_with('{') { "application/json" } else { FORM };
-            request = request.header("Content-Type", kind).body(fill(row.body));
-        }
-        if tableau {
-            request = request.header("Accept", "application/json");
-        }
-        let answer = request.send().await.expect("an answer");
-        let status = answer.status().as_u16();
-        let text = answer.text().await.expect("a body");
-        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let name = body["type"]
-            .as_str()
-            .and_then(|t| t.strip_prefix("urn:patd:problem:"))
-            .or_else(|| body["error"]["code"].as_str());
-        name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"))
-    }
 }
 
-const FORM: &str = "application/x-www-form-urlencoded";
-
-fn printed(routes: &Value, surface: &str) -> BTreeSet<String> {
-    let rows = routes[surface].as_array().expect("routes");
-    let text = |row: &Value, name: &str| row[name].as_str().expect("text").to_owned();
-    rows.iter().map(|row| format!("{} {}", text(row, "method"), text(row, "path"))).collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_the_table_says() {
-    let daemon = Daemon::start("").await;
-    let facts = sample(&daemon).await;
-    let routes = daemon.patd(&["routes"]);
-    for (surface, rows) in [("native", NATIVE), ("tableau", TABLEAU)] {
-        let in_table: BTreeSet<_> = rows.iter().map(|row| format!("{} {}", row.method, row.path)).collect();
-        assert_eq!(
-            in_table,
-            printed(&routes, surface),
-            "rows of the {surface} table and routes of the daemon"
-        );
-        assert_eq!(in_table.len(), rows.len(), "each {surface} route has one row");
-    }
-    let user = |name: &str| facts.0["users"][name].clone();
-    let acme_admin = interactive(&daemon, &user("acme-admin"), "acme").await;
-    let globex_admin = interactive(&daemon, &user("globex-admin"), "globex").await;
-    let mut stage = Stage { daemon: &daemon, facts: &facts, acme_admin, globex_admin, people: 0 };
-    let mut wrong = Vec::new();
-    for (rows, tableau) in [(NATIVE, false), (TABLEAU, true)] {
-        for row in rows {
-            for (who, expected) in CALLERS.into_iter().zip(row.answers) {
-                let found = stage.ask(row, who, tableau).await;
-                if found != expected {
-                    wrong.push(format!(
-                        "{} {} {who:?}: expected {expected}, found {found}",
-                        row.method, row.path
-                    ));
-                }
-            }
+    let stage = Stage::start("").await;
+    let (acme, site_credential) = (stage.luid("acme"), stage.site_credential("acme"));
+    let scene = &Scene { stage, acme, site_credential };
+    let wrong: Vec<String> = stream::iter(cells())
+        .map(|cell| async move {
+            let answer = scene.ask(cell).await;
+            let Cell { row, caller, expected } = cell;
+            (answer.to_string() != expected).then(|| {
+                let whose = row.target;
+                format!("{} ({whose:?}) {caller:?}: {answer}, not {expected}: {}", row.request, answer.text)
+            })
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} wrong answers:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_has_exactly_the_routes_that_the_daemon_prints() {
+    let printed = Stage::start("").await.daemon.patd(&["routes"]);
+    let mut routes = BTreeSet::new();
+    for surface in ["native", "tableau"] {
+        for route in printed[surface].as_array().expect("a list of routes") {
+            let text = |name: &str| route[name].as_str().expect("text").to_owned();
+            assert!(routes.insert(format!("{} {}", text("method"), text("path"))), "{route} is there twice");
         }
     }
-    assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
+    let plain = |row: &Row| row.request.split_once('?').map_or(row.request, |(path, _)| path).to_owned();
+    let rows: BTreeSet<String> = TABLE.iter().map(plain).collect();
+    let without_row: Vec<_> = routes.difference(&rows).collect();
+    assert!(without_row.is_empty(), "routes without a row: {without_row:?}");
+    let without_route: Vec<_> = rows.difference(&routes).collect();
+    assert!(without_route.is_empty(), "rows without a route: {without_route:?}");
+}
+
+/// What a session of one site is told of another site is what it is told of a site that does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_another_site_answers_as_one_that_does_not_exist() {
+    let stage = Stage::start("").await;
+    let admin = stage.admin("globex");
+    let target = stage.person("acme", "Creator").await;
+    let token = stage.mint(&target, "acme").await;
+    for row in TABLE.iter().filter(|row| row.request.contains("/v1/sites/{site}")) {
+        if row.request.contains("introspect") || row.request.contains("verify") {
+            continue;
+        }
+        let (method, path) = row.request.split_once(' ').expect("a method and a path");
+        let path = path.replace("{luid}", &target.luid).replace("{id}", &token.id);
+        let body = (!row.body.is_empty()).then(|| json!({}));
+        let mut answers = Vec::new();
+        for site in ["acme", "Acme", "no-such-site", "00000000-0000-4000-8000-000000000000"] {
+            let answer = stage.call(method, &path.replace("{site}", site), Some(admin), body.as_ref()).await;
+            answers.push(answer.refused("404 not-found").without_request_id());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{}: {answers:?}", row.request);
+    }
 }

@@ -1,203 +1,333 @@
-//! The answer table. Columns: nobody, another member, admin, admin of the other site, token session of an admin, password
-//! session of an admin, interactive session (native: of the person named; Tableau: of an admin).
+//! The answers, as data. `{…}` in a path and `$…` in a body are filled with objects made for the one request.
 
-/// One route.
+/// What callers of one role are answered, by the kind of their session: token, password, interactive.
+pub(super) type Answers = [&'static str; 3];
+
+/// Which member, and which token, a path names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    /// Somebody else of site acme.
+    Other,
+    /// The caller; nobody's own is somebody else.
+    Own,
+}
+
+/// What has to be there before the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Given {
+    /// Nothing more.
+    Plain,
+    /// The caller, if present in person, has begun with one-time codes.
+    TotpBegun,
+    /// The caller, if present in person, has enrolled one-time codes.
+    TotpEnrolled,
+    /// The caller is a member of both sites.
+    BothSites,
+    /// The request carries the site's own credential.
+    SiteCredential,
+}
+
+/// One request, and what everybody is answered.
 pub(super) struct Row {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
+    pub(super) request: &'static str,
+    pub(super) target: Target,
+    pub(super) given: Given,
     pub(super) body: &'static str,
-    pub(super) answers: [&'static str; 7],
+    pub(super) nobody: &'static str,
+    pub(super) member: Answers,
+    pub(super) admin: Answers,
+    pub(super) other_admin: Answers,
 }
 
 const fn row(
-    method: &'static str,
-    path: &'static str,
+    request: &'static str,
+    (target, given): (Target, Given),
     body: &'static str,
-    answers: [&'static str; 7],
+    nobody: &'static str,
+    [member, admin, other_admin]: [Answers; 3],
 ) -> Row {
-    Row { method, path, body, answers }
+    Row { request, target, given, body, nobody, member, admin, other_admin }
 }
 
-const NONE: &str = "401 credentials-required";
-const WRONG: &str = "401 credentials-rejected";
-const NOT_YOU: &str = "403 not-permitted";
-const PERSON: &str = "403 interactive-required";
-const UNKNOWN: &str = "404 not-found";
+const OTHER: (Target, Given) = (Target::Other, Given::Plain);
+const OWN: (Target, Given) = (Target::Own, Given::Plain);
 
-pub(super) const NATIVE: &[Row] = &[
-    row(
-        "POST",
-        "/v1/sessions",
-        r#"{"site": "acme", "token_secret": "{secret}"}"#,
-        ["201", "201", "201", "201", "201", "201", "201"],
-    ),
-    row("GET", "/v1/sessions/current", "", [NONE, "200", "200", "200", "200", "200", "200"]),
-    row("DELETE", "/v1/sessions/current", "", [NONE, "204", "204", "204", "204", "204", "204"]),
-    row(
-        "POST",
-        "/v1/sites/{site}/tokens",
-        r#"{"name": "of the cell"}"#,
-        [NONE, "201", "201", UNKNOWN, PERSON, PERSON, "201"],
-    ),
-    row("GET", "/v1/sites/{site}/tokens", "", [NONE, "200", "200", UNKNOWN, "200", "200", "200"]),
-    row("DELETE", "/v1/sites/{site}/tokens/{id}", "", [NONE, UNKNOWN, "204", UNKNOWN, "204", "204", "204"]),
-    row("GET", "/v1/sites/{site}/users", "", [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", NOT_YOU]),
-    row(
-        "POST",
-        "/v1/sites/{site}/users",
-        r#"{"username": "{fresh}", "site_role": "Viewer"}"#,
-        [NONE, NOT_YOU, "201", UNKNOWN, "201", "201", NOT_YOU],
-    ),
-    row("GET", "/v1/sites/{site}/users/{luid}", "", [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", "200"]),
-    row(
-        "PATCH",
-        "/v1/sites/{site}/users/{luid}",
-        r#"{"site_role": "Viewer"}"#,
-        [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", NOT_YOU],
-    ),
-    row(
-        "DELETE",
-        "/v1/sites/{site}/users/{luid}",
-        "",
-        [NONE, NOT_YOU, "204", UNKNOWN, "204", "204", NOT_YOU],
-    ),
-    row(
-        "GET",
-        "/v1/sites/{site}/users/{luid}/tokens",
-        "",
-        [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", "200"],
-    ),
-    row(
-        "DELETE",
-        "/v1/sites/{site}/users/{luid}/tokens",
-        "",
-        [NONE, NOT_YOU, "204", UNKNOWN, "204", "204", "204"],
-    ),
-    row(
-        "POST",
-        "/v1/invitations/redeem",
-        r#"{"invitation": "patdi_no", "password": "a long password"}"#,
-        [WRONG, WRONG, WRONG, WRONG, WRONG, WRONG, WRONG],
-    ),
-    row("PATCH", "/v1/me", r#"{"full_name": "Ann"}"#, [NONE, "200", "200", "200", PERSON, PERSON, "200"]),
-    row(
-        "POST",
-        "/v1/me/password",
-        r#"{"current_password": "a long password", "new_password": "another long one"}"#,
-        [NONE, "204", "204", "204", PERSON, PERSON, "204"],
-    ),
-    row("POST", "/v1/me/totp", "{}", [NONE, "201", "201", "201", PERSON, PERSON, "201"]),
-    row(
-        "DELETE",
-        "/v1/me/totp",
-        r#"{"code": "000000"}"#,
-        [NONE, "409 totp-state", "409 totp-state", "409 totp-state", PERSON, PERSON, "409 totp-state"],
-    ),
-    row(
-        "POST",
-        "/v1/me/totp/confirm",
-        r#"{"code": "000000"}"#,
-        [NONE, "409 totp-state", "409 totp-state", "409 totp-state", PERSON, PERSON, "409 totp-state"],
-    ),
-    row(
-        "POST",
-        "/v1/sites/{site}/revocations",
-        r#"{"issued_before": "2026-01-01T00:00:00Z", "dry_run": true}"#,
-        [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", NOT_YOU],
-    ),
-    row("GET", "/v1/sites/{site}/events", "", [NONE, NOT_YOU, "200", UNKNOWN, "200", "200", NOT_YOU]),
-    row("POST", "/v1/sites/{site}/introspect", "token=x", [NONE, NONE, NONE, NONE, NONE, NONE, NONE]),
-    row("GET", "/v1/sites/{site}/verify", "", [NONE, WRONG, WRONG, WRONG, "204", "204", WRONG]),
-    row("GET", "/v1/openapi.json", "", ["200", "200", "200", "200", "200", "200", "200"]),
-    row("GET", "/.well-known/patd", "", ["200", "200", "200", "200", "200", "200", "200"]),
-    row("GET", "/invitation", "", ["200", "200", "200", "200", "200", "200", "200"]),
-];
+const fn all(answer: &'static str) -> Answers {
+    [answer; 3]
+}
 
-const NO_CREDENTIAL: &str = "401 401000";
-const DEAD: &str = "401 401002";
-const REFUSED: &str = "403 403004";
-const NO_SITE: &str = "404 404000";
+/// What only a person who is present may do.
+const fn in_person(answer: &'static str) -> Answers {
+    ["403 interactive-required", "403 interactive-required", answer]
+}
 
-pub(super) const TABLEAU: &[Row] = &[
-    row("GET", "/api/{version}/serverInfo", "", ["200", "200", "200", "200", "200", "200", "200"]),
+const REQUIRED: &str = "401 credentials-required";
+const REJECTED: &str = "401 credentials-rejected";
+const DENIED: Answers = all("403 not-permitted");
+const UNKNOWN: Answers = all("404 not-found");
+
+/// The Tableau surface takes no interactive session.
+const fn programs(answer: &'static str) -> Answers {
+    [answer, answer, "401002"]
+}
+
+const T_REQUIRED: &str = "401000";
+const T_FORBIDDEN: Answers = programs("403004");
+const T_UNKNOWN: Answers = programs("404000");
+
+/// Every route; several rows where the answer depends on whose things the path names.
+pub(super) static TABLE: &[Row] = &[
     row(
-        "POST",
-        "/api/{version}/auth/signin",
-        r#"{"credentials": {"personalAccessTokenName": "cell", "personalAccessTokenSecret": "{secret}", "site": {"contentUrl": "acme"}}}"#,
-        ["200", "200", "200", "200", "200", "200", "200"],
+        "POST /v1/sessions",
+        OTHER,
+        r#"{"site": "acme", "username": "$target", "password": "$password"}"#,
+        "201",
+        [all("201"); 3],
     ),
-    row("POST", "/api/{version}/auth/signout", "", [NO_CREDENTIAL, "204", "204", "204", "204", "204", DEAD]),
     row(
-        "POST",
-        "/api/{version}/auth/switchSite",
-        r#"{"site": {"contentUrl": "acme"}}"#,
-        [NO_CREDENTIAL, "403 403070", "403 403070", "401 401003", "403 403070", "403 403070", DEAD],
+        "POST /v1/sessions",
+        OTHER,
+        r#"{"site": "acme", "token_secret": "$token_secret"}"#,
+        "201",
+        [all("201"); 3],
+    ),
+    row("GET /v1/sessions/current", OWN, "", REQUIRED, [all("200"); 3]),
+    row("DELETE /v1/sessions/current", OWN, "", REQUIRED, [all("204"); 3]),
+    row(
+        "POST /v1/sites/{site}/tokens",
+        OWN,
+        r#"{"name": "$fresh"}"#,
+        REQUIRED,
+        [in_person("201"), in_person("201"), UNKNOWN],
+    ),
+    row("GET /v1/sites/{site}/tokens", OWN, "", REQUIRED, [all("200"), all("200"), UNKNOWN]),
+    row("GET /v1/sites/{site}/tokens?owner=all", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
+    row("DELETE /v1/sites/{site}/tokens/{id}", OTHER, "", REQUIRED, [UNKNOWN, all("204"), UNKNOWN]),
+    row("DELETE /v1/sites/{site}/tokens/{id}", OWN, "", REQUIRED, [all("204"), all("204"), UNKNOWN]),
+    row("GET /v1/sites/{site}/users", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
+    row(
+        "POST /v1/sites/{site}/users",
+        OTHER,
+        r#"{"username": "$fresh", "site_role": "Viewer"}"#,
+        REQUIRED,
+        [DENIED, all("201"), UNKNOWN],
+    ),
+    row("GET /v1/sites/{site}/users/{luid}", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
+    row("GET /v1/sites/{site}/users/{luid}", OWN, "", REQUIRED, [all("200"), all("200"), UNKNOWN]),
+    row(
+        "PATCH /v1/sites/{site}/users/{luid}",
+        OTHER,
+        r#"{"site_role": "Viewer", "disabled": true}"#,
+        REQUIRED,
+        [DENIED, all("200"), UNKNOWN],
     ),
     row(
-        "POST",
-        "/api/{version}/auth/revokeAllServerAdminTokens",
+        "PATCH /v1/sites/{site}/users/{luid}",
+        OWN,
+        r#"{"site_role": "SiteAdministratorExplorer"}"#,
+        REQUIRED,
+        [DENIED, DENIED, UNKNOWN],
+    ),
+    row("DELETE /v1/sites/{site}/users/{luid}", OTHER, "", REQUIRED, [DENIED, all("204"), UNKNOWN]),
+    row("DELETE /v1/sites/{site}/users/{luid}", OWN, "", REQUIRED, [DENIED, DENIED, UNKNOWN]),
+    row("GET /v1/sites/{site}/users/{luid}/tokens", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
+    row("GET /v1/sites/{site}/users/{luid}/tokens", OWN, "", REQUIRED, [all("200"), all("200"), UNKNOWN]),
+    row("DELETE /v1/sites/{site}/users/{luid}/tokens", OTHER, "", REQUIRED, [DENIED, all("204"), UNKNOWN]),
+    row("DELETE /v1/sites/{site}/users/{luid}/tokens", OWN, "", REQUIRED, [all("204"), all("204"), UNKNOWN]),
+    row(
+        "POST /v1/invitations/redeem",
+        OTHER,
+        r#"{"invitation": "$invitation", "password": "$password"}"#,
+        "200",
+        [all("200"); 3],
+    ),
+    row(
+        "POST /v1/invitations/redeem",
+        OTHER,
+        r#"{"invitation": "patdi_no", "password": "$password"}"#,
+        REJECTED,
+        [all(REJECTED); 3],
+    ),
+    row("PATCH /v1/me", OWN, r#"{"full_name": "A. Person"}"#, REQUIRED, [in_person("200"); 3]),
+    row(
+        "POST /v1/me/password",
+        OWN,
+        r#"{"current_password": "$password", "new_password": "another horse and staple"}"#,
+        REQUIRED,
+        [in_person("204"); 3],
+    ),
+    row("POST /v1/me/totp", OWN, "", REQUIRED, [in_person("201"); 3]),
+    row(
+        "DELETE /v1/me/totp",
+        (Target::Own, Given::TotpEnrolled),
+        r#"{"code": "$code"}"#,
+        REQUIRED,
+        [in_person("204"); 3],
+    ),
+    row("DELETE /v1/me/totp", OWN, r#"{"code": "123456"}"#, REQUIRED, [in_person("409 totp-state"); 3]),
+    row("POST /v1/me/totp/confirm", OWN, r#"{"code": "123456"}"#, REQUIRED, [in_person("409 totp-state"); 3]),
+    row(
+        "POST /v1/me/totp/confirm",
+        (Target::Own, Given::TotpBegun),
+        r#"{"code": "$code"}"#,
+        REQUIRED,
+        [in_person("200"); 3],
+    ),
+    row(
+        "POST /v1/sites/{site}/revocations",
+        OTHER,
+        r#"{"issued_before": "2020-01-01T00:00:00Z", "dry_run": false}"#,
+        REQUIRED,
+        [DENIED, all("200"), UNKNOWN],
+    ),
+    row("GET /v1/sites/{site}/events", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
+    // No session gets in here; the site's own credential does, whoever else comes with it.
+    row("POST /v1/sites/{site}/introspect", OTHER, "token=$session", REQUIRED, [all(REQUIRED); 3]),
+    row(
+        "POST /v1/sites/{site}/introspect",
+        (Target::Other, Given::SiteCredential),
+        "token=$session",
+        "200",
+        [all("200"); 3],
+    ),
+    row(
+        "GET /v1/sites/{site}/verify",
+        OTHER,
         "",
-        [NO_CREDENTIAL, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, DEAD],
+        REQUIRED,
+        [
+            ["204", "204", REJECTED],
+            ["204", "204", REJECTED],
+            ["403 session-of-another-site", "403 session-of-another-site", REJECTED],
+        ],
+    ),
+    row("GET /v1/openapi.json", OTHER, "", "200", [all("200"); 3]),
+    row("GET /.well-known/patd", OTHER, "", "200", [all("200"); 3]),
+    row("GET /invitation", OTHER, "", "200", [all("200"); 3]),
+    row("GET /api/{version}/serverInfo", OTHER, "", "200", [all("200"); 3]),
+    row(
+        "POST /api/{version}/auth/signin",
+        OTHER,
+        r#"{"credentials": {"name": "$target", "password": "$password", "site": {"contentUrl": "acme"}}}"#,
+        "200",
+        [all("200"); 3],
     ),
     row(
-        "DELETE",
-        "/api/{version}/auth/serverAdminAccessTokens",
+        "POST /api/{version}/auth/signin",
+        OTHER,
+        r#"{"credentials": {"personalAccessTokenName": "$token_name", "personalAccessTokenSecret": "$token_secret",
+            "site": {"contentUrl": "acme"}}}"#,
+        "200",
+        [all("200"); 3],
+    ),
+    row("POST /api/{version}/auth/signout", OWN, "", T_REQUIRED, [programs("204"); 3]),
+    row(
+        "POST /api/{version}/auth/switchSite",
+        (Target::Own, Given::BothSites),
+        r#"{"site": {"contentUrl": "globex"}}"#,
+        T_REQUIRED,
+        [programs("200"), programs("200"), programs("403070")],
+    ),
+    row(
+        "POST /api/{version}/auth/switchSite",
+        OWN,
+        r#"{"site": {"contentUrl": "globex"}}"#,
+        T_REQUIRED,
+        [programs("401003"), programs("401003"), programs("403070")],
+    ),
+    row("POST /api/{version}/auth/revokeAllServerAdminTokens", OWN, "", T_REQUIRED, [T_FORBIDDEN; 3]),
+    row("DELETE /api/{version}/auth/serverAdminAccessTokens", OWN, "", T_REQUIRED, [T_FORBIDDEN; 3]),
+    row("GET /api/{version}/sessions/current", OWN, "", T_REQUIRED, [programs("200"); 3]),
+    row("GET /api/{version}/sites", OWN, "", T_REQUIRED, [programs("403069"); 3]),
+    row(
+        "GET /api/{version}/sites/{site}",
+        OWN,
         "",
-        [NO_CREDENTIAL, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, DEAD],
+        T_REQUIRED,
+        [programs("200"), programs("200"), T_UNKNOWN],
     ),
     row(
-        "GET",
-        "/api/{version}/sessions/current",
+        "GET /api/{version}/sites/{site}/users",
+        OTHER,
         "",
-        [NO_CREDENTIAL, "200", "200", "200", "200", "200", DEAD],
+        T_REQUIRED,
+        [programs("403133"), programs("200"), T_UNKNOWN],
     ),
     row(
-        "GET",
-        "/api/{version}/sites",
+        "POST /api/{version}/sites/{site}/users",
+        OTHER,
+        r#"{"user": {"name": "$fresh", "siteRole": "Viewer"}}"#,
+        T_REQUIRED,
+        [T_FORBIDDEN, programs("201"), T_UNKNOWN],
+    ),
+    row(
+        "GET /api/{version}/sites/{site}/users/{user}",
+        OTHER,
         "",
-        [NO_CREDENTIAL, "403 403069", "403 403069", "403 403069", "403 403069", "403 403069", DEAD],
+        T_REQUIRED,
+        [programs("403133"), programs("200"), T_UNKNOWN],
     ),
-    row("GET", "/api/{version}/sites/{site}", "", [NO_CREDENTIAL, "200", "200", NO_SITE, "200", "200", DEAD]),
     row(
-        "GET",
-        "/api/{version}/sites/{site}/users",
+        "GET /api/{version}/sites/{site}/users/{user}",
+        OWN,
         "",
-        [NO_CREDENTIAL, "403 403133", "200", NO_SITE, "200", "200", DEAD],
+        T_REQUIRED,
+        [programs("200"), programs("200"), T_UNKNOWN],
     ),
     row(
-        "POST",
-        "/api/{version}/sites/{site}/users",
-        r#"{"user": {"name": "{fresh}-t", "siteRole": "Viewer"}}"#,
-        [NO_CREDENTIAL, REFUSED, "201", NO_SITE, "201", "201", DEAD],
-    ),
-    row(
-        "GET",
-        "/api/{version}/sites/{site}/users/{user}",
-        "",
-        [NO_CREDENTIAL, "403 403133", "200", NO_SITE, "200", "200", DEAD],
-    ),
-    row(
-        "PUT",
-        "/api/{version}/sites/{site}/users/{user}",
+        "PUT /api/{version}/sites/{site}/users/{user}",
+        OTHER,
         r#"{"user": {"siteRole": "Viewer"}}"#,
-        [NO_CREDENTIAL, REFUSED, "200", NO_SITE, "200", "200", DEAD],
+        T_REQUIRED,
+        [T_FORBIDDEN, programs("200"), T_UNKNOWN],
     ),
     row(
-        "DELETE",
-        "/api/{version}/sites/{site}/users/{user}",
-        "",
-        [NO_CREDENTIAL, REFUSED, "204", NO_SITE, "204", "204", DEAD],
+        "PUT /api/{version}/sites/{site}/users/{user}",
+        OWN,
+        r#"{"user": {"siteRole": "SiteAdministratorExplorer"}}"#,
+        T_REQUIRED,
+        [programs("403009"), programs("403009"), T_UNKNOWN],
     ),
     row(
-        "GET",
-        "/api/{version}/sites/{site}/users/{user}/personal-access-tokens",
+        "DELETE /api/{version}/sites/{site}/users/{user}",
+        OTHER,
         "",
-        [NO_CREDENTIAL, REFUSED, "200", NO_SITE, "200", "200", DEAD],
+        T_REQUIRED,
+        [T_FORBIDDEN, programs("204"), T_UNKNOWN],
     ),
     row(
-        "DELETE",
-        "/api/{version}/sites/{site}/users/{user}/personal-access-tokens/{token}",
+        "DELETE /api/{version}/sites/{site}/users/{user}",
+        OWN,
         "",
-        [NO_CREDENTIAL, REFUSED, "204", NO_SITE, "204", "204", DEAD],
+        T_REQUIRED,
+        [T_FORBIDDEN, T_FORBIDDEN, T_UNKNOWN],
+    ),
+    row(
+        "GET /api/{version}/sites/{site}/users/{user}/personal-access-tokens",
+        OTHER,
+        "",
+        T_REQUIRED,
+        [T_FORBIDDEN, programs("200"), T_UNKNOWN],
+    ),
+    row(
+        "GET /api/{version}/sites/{site}/users/{user}/personal-access-tokens",
+        OWN,
+        "",
+        T_REQUIRED,
+        [programs("200"), programs("200"), T_UNKNOWN],
+    ),
+    row(
+        "DELETE /api/{version}/sites/{site}/users/{user}/personal-access-tokens/{token}",
+        OTHER,
+        "",
+        T_REQUIRED,
+        [T_FORBIDDEN, programs("204"), T_UNKNOWN],
+    ),
+    row(
+        "DELETE /api/{version}/sites/{site}/users/{user}/personal-access-tokens/{token}",
+        OWN,
+        "",
+        T_REQUIRED,
+        [programs("204"), programs("204"), T_UNKNOWN],
     ),
 ];

@@ -3,10 +3,12 @@
 //! `cargo xtask test` says by `PATD_TEST_*` variables where the binaries are. A daemon ends with its value. Never
 //! writes behind a daemon's back.
 
+mod actors;
 mod daemon;
 mod sample;
 mod wire;
 
+pub(crate) use actors::{Answer, Kind, PASSWORD, Person, Stage};
 pub(crate) use daemon::{Daemon, client, path_of};
 pub(crate) use sample::{Facts, interactive, sample, totp_code};
 pub(crate) use wire::Wire;
