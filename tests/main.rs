@@ -2,6 +2,7 @@
 
 mod authorization;
 mod canary;
+mod commands;
 mod crash;
 mod harness;
 mod race;
