@@ -1,6 +1,7 @@
 //! The command lines as people and scripts meet them: every command of `patd`, with a daemon and without one, and every
 //! command of `patctl`; JSON that parses, exit codes as documented, refusals that say what to do.
 
+mod backup;
 mod patctl;
 mod patd;
 mod refusals;

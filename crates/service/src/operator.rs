@@ -1,5 +1,8 @@
 //! What the operator may do by command: invite, recover, disable people; sites; stores. No HTTP route leads here.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+
 use patd_core::event::Actor;
 use patd_core::id::{HomeNumber, SiteLuid, TokenId, UserLuid};
 use patd_core::name::SiteRole;
@@ -170,18 +173,24 @@ impl Service {
         Ok(all)
     }
 
-    /// Writes a copy of every store into `folder`, which must not exist; answers the files.
+    /// Writes a copy of every store into `folder`, which must not exist; answers the files. The default config lays
+    /// its stores out in the same way, so that the folder can take the place of a lost one.
     ///
     /// # Errors
     /// `BadValue` (the folder), `Unavailable`.
     pub async fn operator_backup(&self, folder: &str) -> Result<Vec<String>> {
-        std::fs::create_dir(folder).map_err(|e| Error::BadValue {
+        let refused = |e: std::io::Error| Error::BadValue {
             field: "folder",
             reason: format!("{folder} cannot be made ({e}); name a folder that does not exist yet"),
-        })?;
+        };
+        let mut private = DirBuilder::new();
+        private.mode(0o700).create(folder).map_err(refused)?;
         let mut files = Vec::new();
         for store in self.world.stores() {
-            let file = format!("{folder}/{}.db", store.name().replace('/', "-"));
+            let file = format!("{folder}/{}.db", store.name());
+            if let Some(parent) = std::path::Path::new(&file).parent() {
+                private.recursive(true).create(parent).map_err(refused)?;
+            }
             store.backup(&file).await?;
             files.push(file);
         }
