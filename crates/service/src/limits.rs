@@ -40,6 +40,8 @@ pub struct LimitPolicy {
 
 /// More keys than this are not remembered: the oldest half goes.
 const MAX_KEYS: usize = 100_000;
+/// Not blocked. Not simply the last attempt's time: another may have read the clock before it and come after it.
+const FREE: Timestamp = Timestamp(i64::MIN);
 /// A key without failures for this long is forgotten.
 const FORGET_AFTER: Span = Span::minutes(60);
 
@@ -102,7 +104,7 @@ impl Limits {
             [(&attempt.account, &self.policy.account), (&attempt.address, &self.policy.address)]
         {
             let entry =
-                failures.entry(key.clone()).or_insert(Failures { count: 0, last: now, blocked_until: now });
+                failures.entry(key.clone()).or_insert(Failures { count: 0, last: now, blocked_until: FREE });
             if entry.last.plus(FORGET_AFTER) < now {
                 entry.count = 0;
             }
@@ -121,7 +123,7 @@ impl Limits {
         failures.remove(&attempt.account);
         if let Some(entry) = failures.get_mut(&attempt.address) {
             entry.count = entry.count.saturating_sub(1);
-            entry.blocked_until = entry.last;
+            entry.blocked_until = FREE;
         }
     }
 }
@@ -178,6 +180,15 @@ mod tests {
             .begin("ann", "10.0.0.1", Timestamp(0))
             .expect("the fourth is let through and then delayed");
         assert!(limits.begin("Ann", "10.0.0.2", Timestamp(0)).is_err());
+    }
+
+    #[test]
+    fn attempts_that_overtake_each_other_are_not_delayed() {
+        let limits = limits();
+        let first = limits.begin("ann", "10.0.0.1", Timestamp(100)).expect("free");
+        assert!(limits.begin("bob", "10.0.0.1", Timestamp(99)).is_ok());
+        limits.forgive(&first);
+        assert!(limits.begin("ann", "10.0.0.1", Timestamp(98)).is_ok());
     }
 
     #[test]
