@@ -14,7 +14,7 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH};
 use axum::http::{HeaderName, HeaderValue, Method, Response};
 use axum::middleware::Next;
 use futures_util::FutureExt;
-use http_body_util::Limited;
+use http_body_util::{BodyExt, Limited};
 use patd_service::error::Error;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -90,6 +90,7 @@ async fn guarded(http: &Http, id: RequestId, mut request: Request, next: Next) -
     let fault_of = FaultOf::new(&parts);
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let mut response = if length.is_some_and(|n| n > http.limits.max_body_bytes as u64) {
+        discard(body, http).await;
         axum::response::IntoResponse::into_response(body_too_large(http))
     } else {
         let body = Body::new(Limited::new(body, http.limits.max_body_bytes));
@@ -114,6 +115,19 @@ async fn guarded(http: &Http, id: RequestId, mut request: Request, next: Next) -
     response.headers_mut().insert(X_REQUEST_ID, id.header());
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Longest body that is read to be thrown away, in bytes.
+const MAX_DISCARDED: usize = 4 << 20;
+
+/// Reads a body that is too long, so that its client gets to read the answer: a connection that is closed with bytes
+/// unread is reset, and the answer goes with it. Bounded in bytes and time.
+async fn discard(body: Body, http: &Http) {
+    let mut body = Limited::new(body, MAX_DISCARDED);
+    let to_the_end = async { while let Some(Ok(_)) = body.frame().await {} };
+    if tokio::time::timeout(http.limits.body_time(), to_the_end).await.is_err() {
+        tracing::debug!("a body that is too long also came too slowly");
+    }
 }
 
 /// The problem of a body above the limit.
