@@ -78,9 +78,7 @@ impl Service {
 
     /// A random UUID (version 4).
     pub(crate) fn fresh_uuid(&self) -> Uuid {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
+        random_uuid(&*self.random)
     }
 
     /// A time-ordered event id (UUID version 7), so that listings merge by it.
@@ -94,6 +92,13 @@ impl Service {
         self.random.fill(&mut *bytes);
         Secret256::new(*bytes)
     }
+}
+
+/// A random UUID (version 4, RFC 9562 §5.4).
+pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// A time-ordered event id (UUID version 7, RFC 9562 §5.7).

@@ -139,14 +139,8 @@ impl Service {
         let person = self.person_by_name(&with.username).await?;
         let luid = person.as_ref().map_or(patd_core::id::UserLuid(uuid::Uuid::nil()), |p| p.load().luid);
         let (password_ok, stale) = self.check_password(luid, hasher, &with.password).await?;
-        let (Some(person), Some(visited)) = (person, visited) else {
-            self.count_failure(
-                self.world.sites.load().find(site.0).map(|s| &**s),
-                None,
-                None,
-                &from,
-                "unknown-user",
-            );
+        let (Some(person), Some(visited)) = (person, &visited) else {
+            self.count_failure(visited.as_deref(), None, None, &from, "unknown-user");
             return Err(Error::CredentialsRejected);
         };
         let directory = &*self.world.directory;
@@ -174,7 +168,7 @@ impl Service {
             let signed = match self.decide(who, &from, |cx| sign_in_with_password(cx, ask)) {
                 Ok(signed) => signed,
                 Err(refusal) => {
-                    self.count_failure(Some(&visited), Some(&user), None, &from, refusal.name());
+                    self.count_failure(Some(visited), Some(&user), None, &from, refusal.name());
                     return Err(refusal.into());
                 }
             };
@@ -184,7 +178,7 @@ impl Service {
                 if let Some(old) = stale {
                     self.rehash_password(user.luid, hasher, old, &with.password);
                 }
-                return self.signed_in(signed, &secret, &visited).await;
+                return self.signed_in(signed, &secret, visited).await;
             }
         }
         Err(contended())

@@ -29,7 +29,7 @@ use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
 use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
 use crate::queues::Queues;
-use crate::service::{Service, event_id};
+use crate::service::{Service, event_id, random_uuid};
 use crate::world::{SiteRuntime, Sites, World};
 
 /// A clock this far behind the newest event is refused (R4).
@@ -246,7 +246,7 @@ async fn enrol_sites(
             }
             None => {
                 let site = Site {
-                    luid: SiteLuid(fresh(random)),
+                    luid: SiteLuid(random_uuid(random)),
                     key: plan.key.clone(),
                     content_url: wanted.content_url,
                     name: wanted.name,
@@ -297,12 +297,6 @@ async fn write_site(directory: &dyn Store, changes: Changes, content_url: &str) 
         ))),
         Err(source) => Err(StartError::Store { name: directory.name().to_owned(), source }),
     }
-}
-
-fn fresh(random: &dyn Random) -> uuid::Uuid {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 async fn unused_home_number(random: &dyn Random, directory: &dyn Store) -> Result<HomeNumber, StartError> {
