@@ -122,7 +122,8 @@ impl std::convert::From<Refusal> for Error {
             }
             Refusal::PasswordRequired => Self::BadValue {
                 field: "password",
-                reason: "choose one to redeem this invitation".to_owned(),
+                reason: "is needed to redeem this invitation: a new person's first one, or the person's own"
+                    .to_owned(),
             },
             Refusal::TotpAlreadyEnabled => Self::TotpState("TOTP is set up already; remove it first"),
             Refusal::TotpNotEnabled => Self::TotpState("TOTP is not set up"),

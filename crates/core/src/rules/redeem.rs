@@ -82,7 +82,8 @@ fn join(cx: &mut Context<'_>, draft: &mut Draft, ask: Redeem<'_>) -> Result<(), 
             first_password = true;
             draft.insert(Row::Password(Password { user, digest, changed_at: cx.now, version: Version(1) }));
         }
-        (None, _) => return Err(Refusal::PasswordRequired),
+        // Alike for new and known people: whoever holds an invitation does not learn by it who is known elsewhere.
+        (None, _) | (Some(_), Proof::Nothing) => return Err(Refusal::PasswordRequired),
         (Some(_), Proof::OwnPassword { ok: true, code }) => {
             if let Some(totp) = confirmed(ask.totp) {
                 draft.write.push(spend(totp, code)?);
