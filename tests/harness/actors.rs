@@ -127,7 +127,11 @@ impl fmt::Display for Answer {
 impl Stage {
     /// Starts a daemon; `further` is appended to its config file.
     pub(crate) async fn start(further: &str) -> Self {
-        let daemon = Daemon::start(further).await;
+        Self::on(Daemon::start(further).await).await
+    }
+
+    /// Sets the stage on a fresh daemon.
+    pub(crate) async fn on(daemon: Daemon) -> Self {
         let mut stage =
             Self { daemon, http: client(), admins: Default::default(), count: AtomicU32::default() };
         for (place, site) in ["acme", "globex"].into_iter().enumerate() {
@@ -205,6 +209,11 @@ impl Stage {
         invited.at("/luid")
     }
 
+    /// Signs in with a token.
+    pub(crate) async fn use_token(&self, token: &Token, site: &str) -> Answer {
+        self.sign_in(&json!({"site": site, "token_secret": token.secret})).await
+    }
+
     /// Tries to sign in.
     pub(crate) async fn sign_in(&self, body: &Value) -> Answer {
         self.call("POST", "/v1/sessions", None, Some(body)).await
@@ -248,6 +257,11 @@ impl Stage {
             self.call("POST", "/v1/me/totp/confirm", Some(session), Some(&body)).await.expect(200);
         let codes = confirmed.json()["recovery_codes"].clone();
         (secret, serde_json::from_value(codes).expect("recovery codes"))
+    }
+
+    /// Whether a session is live: the answer of `GET /v1/sessions/current`.
+    pub(crate) async fn who_am_i(&self, credential: &str) -> Answer {
+        self.call("GET", "/v1/sessions/current", Some(credential), None).await
     }
 
     /// A site's LUID.

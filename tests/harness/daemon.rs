@@ -11,6 +11,12 @@ use tempfile::TempDir;
 
 /// How long a daemon may take to become ready or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Limits that no test meets by chance.
+const WIDE: &str = "attempts_per_account = 1000000
+attempts_per_address = 1000000
+max_connections = 20000
+hash_queue = 4096
+";
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -34,10 +40,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one with the usual sites, plug-ins and wide limits; `further` is appended to its config file.
     pub(crate) async fn start(further: &str) -> Self {
+        Self::start_with_limits(WIDE, further).await
+    }
+
+    /// Starts one with these `[limits]`.
+    pub(crate) async fn start_with_limits(limits: &str, further: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let (service, management) = two_ports();
-        std::fs::write(folder.path().join("patd.toml"), config(folder.path(), service, management, further))
-            .expect("the config is written");
+        std::fs::write(
+            folder.path().join("patd.toml"),
+            config(folder.path(), (service, management), limits, further),
+        )
+        .expect("the config is written");
         let daemon = Self {
             child: Mutex::new(spawn(folder.path())),
             folder,
@@ -166,7 +180,7 @@ fn two_ports() -> (u16, u16) {
     (port(&one), port(&two))
 }
 
-fn config(folder: &Path, service: u16, management: u16, further: &str) -> String {
+fn config(folder: &Path, (service, management): (u16, u16), limits: &str, further: &str) -> String {
     let data_dir = folder.join("data");
     let (data_dir, plugins) = (data_dir.display(), path_of("PATD_TEST_PLUGIN_DIR"));
     std::fs::create_dir(folder.join("data")).expect("a data folder");
@@ -178,11 +192,7 @@ public_url = "http://127.0.0.1:{service}"
 data_dir = "{data_dir}"
 
 [limits]
-attempts_per_account = 1000000
-attempts_per_address = 1000000
-max_connections = 20000
-hash_queue = 4096
-
+{limits}
 [plugins]
 dir = "{plugins}"
 allow_unpinned = true

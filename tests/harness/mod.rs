@@ -8,10 +8,10 @@ mod daemon;
 mod sample;
 mod wire;
 
-pub(crate) use actors::{Answer, Kind, PASSWORD, Person, Stage};
+pub(crate) use actors::{Answer, Kind, PASSWORD, Person, Stage, Token};
 pub(crate) use daemon::{Daemon, client, path_of};
-pub(crate) use sample::{Facts, interactive, sample, totp_code};
-pub(crate) use wire::Wire;
+pub(crate) use sample::{Facts, interactive, sample, totp_code, totp_code_in};
+pub(crate) use wire::{Reply, Wire};
 
 /// Prints a figure; libtest shows it with `--nocapture`.
 #[expect(clippy::print_stderr, reason = "figures are for people")]

@@ -83,12 +83,17 @@ pub(crate) async fn interactive(daemon: &Daemon, user: &Value, site: &str) -> St
 }
 
 /// The code that an authenticator application shows now.
-#[expect(clippy::disallowed_methods, reason = "an authenticator has a clock of its own")]
 pub(crate) fn totp_code(secret: &str) -> String {
+    totp_code_in(secret, 0)
+}
+
+/// The code that it will show in so many seconds; a daemon takes the next one already.
+#[expect(clippy::disallowed_methods, reason = "an authenticator has a clock of its own")]
+pub(crate) fn totp_code_in(secret: &str, seconds: u64) -> String {
     let secret = totp_rs::Secret::try_from_base32(secret).expect("a base32 secret");
     let totp = totp_rs::Builder::new().with_secret(secret).build().expect("a TOTP");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    totp.generate(now.as_secs()).to_string()
+    totp.generate(now.as_secs() + seconds).to_string()
 }
 
 async fn post(daemon: &Daemon, path: &str, credential: Option<&str>, body: &Value, status: u16) -> Value {

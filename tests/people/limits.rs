@@ -1,0 +1,108 @@
+//! Limits on guessing, each on a daemon of its own with tight ones.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Answer, Daemon, PASSWORD, Stage};
+
+async fn stage(limits: &str) -> Stage {
+    Stage::on(Daemon::start_with_limits(limits, "").await).await
+}
+
+async fn guess(stage: &Stage, name: &str, password: &str, site: &str) -> Answer {
+    stage.sign_in(&json!({"site": site, "username": name, "password": password})).await
+}
+
+/// What a client is told to wait, after checks that it is told so everywhere.
+fn wait_of(answer: &Answer) -> u64 {
+    assert_eq!(answer.to_string(), "429 too-many-attempts", "{}", answer.text);
+    let told: u64 = answer.header("retry-after").parse().expect("seconds");
+    assert_eq!(answer.json()["retry_after"], told);
+    told
+}
+
+/// Guesses until the answer is no 429 any more, as long as the daemon says it takes.
+async fn guess_after_the_delay(stage: &Stage, name: &str, password: &str) -> Answer {
+    let patient = async {
+        loop {
+            let answer = guess(stage, name, password, "acme").await;
+            if answer.status != 429 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), patient).await.expect("the delay ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_an_account_wait_longer_each_time_and_never_lock_its_tokens_out() {
+    let stage = stage(
+        "attempts_per_account = 3\nattempts_per_address = 100000\nfirst_delay = \"2s\"\nmax_delay = \"60s\"\n",
+    )
+    .await;
+    let person = stage.person("acme", "Creator").await;
+    stage.join(&person.username, "globex", "Viewer").await;
+    let token = stage.mint(&person, "acme").await;
+    let name = person.username.as_str();
+    for _ in 0..4 {
+        guess(&stage, name, "not the password", "acme").await.refused("401 credentials-rejected");
+    }
+    assert!((1..=3).contains(&wait_of(&guess(&stage, name, "not the password", "acme").await)));
+    // Every spelling, site and surface counts as one account, and the right password waits, too.
+    wait_of(&guess(&stage, &name.to_ascii_uppercase(), PASSWORD, "globex").await);
+    let credentials = json!({"name": name, "password": PASSWORD, "site": {"contentUrl": "acme"}});
+    let body = json!({"credentials": credentials});
+    let answer = stage.call("POST", "/api/3.27/auth/signin", None, Some(&body)).await.refused("429000");
+    assert!(answer.header("retry-after").parse::<u64>().is_ok());
+    for _ in 0..20 {
+        stage.use_token(&token, "acme").await.expect(201);
+    }
+    let somebody = stage.person("acme", "Viewer").await;
+    guess(&stage, &somebody.username, PASSWORD, "acme").await.expect(201);
+    guess_after_the_delay(&stage, name, "not the password").await.refused("401 credentials-rejected");
+    assert!(wait_of(&guess(&stage, name, "not the password", "acme").await) > 3);
+    guess_after_the_delay(&stage, name, PASSWORD).await.expect(201);
+    // A good sign-in starts the count anew.
+    for _ in 0..3 {
+        guess(&stage, name, "not the password", "acme").await.refused("401 credentials-rejected");
+    }
+    guess(&stage, name, PASSWORD, "acme").await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_name_is_limited_as_a_known_one() {
+    let stage = stage("attempts_per_account = 2\nattempts_per_address = 100000\n").await;
+    let known = stage.person("acme", "Viewer").await.username;
+    for name in [known, stage.fresh_name()] {
+        for _ in 0..3 {
+            guess(&stage, &name, "not the password", "acme").await.refused("401 credentials-rejected");
+        }
+        wait_of(&guess(&stage, &name, "not the password", "acme").await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_from_an_address_are_counted_over_all_accounts() {
+    let stage = stage(
+        "attempts_per_account = 1000\nattempts_per_address = 5\nfirst_delay = \"30s\"\nmax_delay = \"60s\"\n",
+    )
+    .await;
+    let person = stage.person("acme", "Creator").await;
+    let token = stage.mint(&person, "acme").await;
+    let mut waited = None;
+    for _ in 0..8 {
+        let answer = guess(&stage, &stage.fresh_name(), "not the password", "acme").await;
+        if answer.status == 429 {
+            waited = Some(wait_of(&answer));
+            break;
+        }
+    }
+    assert!(waited.is_some_and(|seconds| seconds > 1), "{waited:?}");
+    // A header that any client can send changes no address.
+    let body = json!({"site": "acme", "username": person.username, "password": PASSWORD});
+    let request = stage.request("POST", "/v1/sessions").header("x-forwarded-for", "192.0.2.1").json(&body);
+    wait_of(&Answer::of(request.send().await.expect("an answer")).await);
+    stage.use_token(&token, "acme").await.expect(201);
+}

@@ -1,0 +1,8 @@
+//! People over the real daemon: how they join, prove themselves, change and go, and what their sites see of it.
+
+mod audit;
+mod invitations;
+mod limits;
+mod members;
+mod second_factor;
+mod secrets;
