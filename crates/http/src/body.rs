@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError};
 use serde::de::DeserializeOwned;
@@ -53,6 +53,23 @@ pub fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
 }
 
+/// Whether the body comes as it is: nothing here takes one apart that is compressed.
+#[must_use]
+pub fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn takes(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
+    let refuse = |detail: String| Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    if !has_media_type(headers, media_type) {
+        return refuse(format!("this call takes a body of media type {media_type}"));
+    }
+    if !is_plain(headers) {
+        return refuse("this call takes no compressed body".to_owned());
+    }
+    Ok(())
+}
+
 /// A JSON body, strictly: media type 415, anything that is not `T` 400. The target type denies unknown members.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
@@ -61,10 +78,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Http>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, http: &Arc<Http>) -> Result<Self, Problem> {
-        if !has_media_type(request.headers(), "application/json") {
-            let detail = "this call takes a body of media type application/json";
-            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
-        }
+        takes(request.headers(), "application/json")?;
         let body = read(request.into_body(), http).await?;
         parse(&body).map(Self)
     }
@@ -112,10 +126,7 @@ impl FromRequest<Arc<Http>> for Form {
     type Rejection = Problem;
 
     async fn from_request(request: Request, http: &Arc<Http>) -> Result<Self, Problem> {
-        if !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
-            let detail = "this call takes a body of media type application/x-www-form-urlencoded";
-            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
-        }
+        takes(request.headers(), "application/x-www-form-urlencoded")?;
         let body = read(request.into_body(), http).await?;
         let malformed = || Problem::invalid_request("the body is not a well-formed form");
         let body = std::str::from_utf8(&body).map_err(|_| malformed())?;

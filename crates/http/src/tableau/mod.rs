@@ -26,7 +26,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
@@ -160,8 +160,7 @@ async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Caller, 
 
 /// Reads the body, whatever its type says.
 async fn read(http: &Http, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
-    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+    if !crate::body::is_plain(headers) {
         let detail = "Request bodies are not taken compressed.";
         return Err(Failure::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
