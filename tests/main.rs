@@ -5,6 +5,7 @@ mod canary;
 mod commands;
 mod crash;
 mod harness;
+mod hostile;
 mod people;
 mod race;
 mod tableau_clients;
