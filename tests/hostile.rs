@@ -313,7 +313,7 @@ async fn what_is_too_large_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_sent_away() {
-    let limits = "header_timeout = \"500ms\"\nrequest_timeout = \"1s\"\n";
+    let limits = "header_timeout = \"2s\"\nrequest_timeout = \"3s\"\n";
     let stage = Stage::on(Daemon::start_with_limits(limits, "").await).await;
     let address = stage.daemon.base_url.trim_start_matches("http://").to_owned();
     let body = "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n";
@@ -335,7 +335,7 @@ async fn slow_clients_are_sent_away() {
         };
         let answer = tokio::time::timeout(Duration::from_secs(15), trickle).await;
         let answer = answer.unwrap_or_else(|_| panic!("a slow client is served for ever: {head:?}"));
-        assert!(begun.elapsed() >= Duration::from_millis(400), "{head:?}");
+        assert!(begun.elapsed() >= Duration::from_millis(1500), "{head:?}");
         let text = String::from_utf8_lossy(&answer);
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 408"), "{head:?}: {text}");
     }
