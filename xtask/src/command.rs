@@ -1,6 +1,6 @@
 //! Running other programs: whole command lines in error messages, nothing through a shell.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
 
 use crate::failure::{Context, Failure};
@@ -10,7 +10,12 @@ use crate::failure::{Context, Failure};
 /// `cargo run` describes this crate to us in variables. They must not reach the next Cargo: build scripts (ring's, for
 /// one) watch them, and everything above would be built again at each change between `cargo` and `cargo xtask`.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    of_cargo(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// A program that runs Cargo in its turn.
+pub(crate) fn of_cargo(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let of_this_crate = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
         if name.to_str().is_some_and(|name| of_this_crate.iter().any(|prefix| name.starts_with(prefix))) {

