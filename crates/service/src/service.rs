@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use patd_core::event::Actor;
-use patd_core::id::{EventId, SiteLuid, UserLuid};
+use patd_core::id::{EventId, SessionId, SiteLuid, UserLuid};
 use patd_core::secret::{PhcDigest, Secret256};
 use patd_core::time::Timestamp;
 use tokio::sync::OnceCell;
@@ -86,6 +86,11 @@ impl Service {
         event_id(self.now(), &*self.random)
     }
 
+    /// A time-ordered session id (UUID version 7), so that a store appends it instead of looking for its place.
+    pub(crate) fn fresh_session_id(&self) -> SessionId {
+        SessionId(time_ordered(self.now(), &*self.random))
+    }
+
     /// 256 random bits.
     pub(crate) fn fresh_secret(&self) -> Secret256 {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -101,12 +106,17 @@ pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
-/// A time-ordered event id (UUID version 7, RFC 9562 §5.7).
+/// A time-ordered event id.
 pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
+    EventId(time_ordered(now, random))
+}
+
+/// A time-ordered UUID (version 7, RFC 9562 §5.7).
+fn time_ordered(now: Timestamp, random: &dyn Random) -> Uuid {
     let mut bytes = [0; 10];
     random.fill(&mut bytes);
     let millis = u64::try_from(now.0 / 1000).unwrap_or(0);
-    EventId(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
 pub(crate) fn site_view(site: &SiteRuntime) -> SiteView {

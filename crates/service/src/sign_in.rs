@@ -256,7 +256,7 @@ impl Service {
     }
 
     fn fresh_session(&self) -> (SessionId, Secret256) {
-        (SessionId(self.fresh_uuid()), self.fresh_secret())
+        (self.fresh_session_id(), self.fresh_secret())
     }
 
     /// The answer to a sign-in that is committed.

@@ -58,18 +58,13 @@ async fn sign_in(engine: &Engine, id: Uuid, serial: u128) {
     let found = engine.query(vec![Query::TokenAndSession(id)]).await.expect("is answered");
     let Some(Found::TokenAndSession(Some(read))) = found.into_iter().next() else { panic!("no token") };
     let now = 1_763_000_000_000_000 + i64::try_from(serial).expect("small");
-    let fresh = Uuid::from_u128(serial << 70 | 0xabcd);
-    let mut events =
-        vec![event(Uuid::from_u128(serial << 60 | 1 << 120), now, "patd.session.opened", &read.token, fresh)];
+    // As version 7 has it: what is made later sorts later.
+    let later = |kind: u128| Uuid::from_u128(serial << 70 | kind);
+    let fresh = later(0);
+    let mut events = vec![event(later(1), now, "patd.session.opened", &read.token, fresh)];
     let mut write = Vec::new();
     if let Some(mut old) = read.session.filter(|old| old.ended.is_none()) {
-        events.push(event(
-            Uuid::from_u128(serial << 60 | 1 << 121),
-            now,
-            "patd.session.superseded",
-            &read.token,
-            old.id,
-        ));
+        events.push(event(later(2), now, "patd.session.superseded", &read.token, old.id));
         old.ended = Some(Ended { at: Micros(now), reason: "superseded".to_owned(), successor: Some(fresh) });
         write.push(Write::Update(Row::Session(old)));
     }
@@ -117,15 +112,14 @@ async fn main() {
         };
         engine.apply(changes).await.expect("is answered");
     }
-    let (done, start) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let (begun, done, start) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Instant::now());
     let workers: Vec<_> = (0..in_flight)
         .map(|n| {
-            let (engine, done) = (Arc::clone(&engine), Arc::clone(&done));
+            let (engine, begun, done) = (Arc::clone(&engine), Arc::clone(&begun), Arc::clone(&done));
             tokio::spawn(async move {
-                let mut round = 0;
                 while start.elapsed() < Duration::from_secs(seconds) {
-                    round += 1;
-                    sign_in(&engine, token(n).id, n << 32 | round).await;
+                    let serial = 1 + begun.fetch_add(1, Ordering::Relaxed);
+                    sign_in(&engine, token(n).id, serial.into()).await;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })

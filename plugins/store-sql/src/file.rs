@@ -123,6 +123,8 @@ pub(crate) async fn connect(path: &Path, purpose: Use) -> Result<DatabaseConnect
             Use::Write => sqlite
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
+                // Pages; a group of sign-ins may write a thousand, and a checkpoint for each would write all twice.
+                .pragma("wal_autocheckpoint", "4000")
                 .pragma("journal_size_limit", "67108864"),
             Use::Read(_) => sqlite.pragma("query_only", "ON"),
             Use::Look => sqlite,

@@ -7,6 +7,7 @@
 //! [`Engine`] is the store without the plug-in boundary.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod change;
 mod config;
 mod conflict;

@@ -1,7 +1,8 @@
-//! The one writer of a file: drains its queue and commits many changes in one transaction, a savepoint each, so that
-//! durability costs one fsync per group. Nothing is answered before the commit.
+//! The one writer of a file: drains its queue and commits many changes in one transaction, so that durability costs one
+//! fsync per group. Nothing is answered before the commit.
 //!
-//! A change that conflicts rolls back to its savepoint and leaves the others alone. When the database itself fails, the
+//! Plain changes are written at once (`bulk`), all others one by one, a savepoint each: one that conflicts rolls back to
+//! its savepoint and leaves the others alone. When the database itself fails, the
 //! group is tried again one by one: changes are idempotent by their id, so trying again is safe.
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use sea_orm::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::bulk;
 use crate::change::{self, Stop};
 use crate::entity::sink_cursor;
 use crate::error::Error;
@@ -138,6 +140,15 @@ async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Out
     } else {
         change::replayed(whole, &ids).await?.into_iter().collect()
     };
+    let plain: Vec<(usize, &Changes)> = (0..)
+        .zip(group)
+        .filter_map(|(at, job)| match &job.task {
+            Task::Change(changes) if !done.contains(&changes.id) => Some((at, &**changes)),
+            _ => None,
+        })
+        .collect();
+    let at_once: HashSet<usize> = bulk::carry_out(whole, &plain).await?.into_iter().collect();
+    done.extend(plain.iter().filter(|(at, _)| at_once.contains(at)).map(|(_, changes)| changes.id));
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         outcomes.push(match &job.task {

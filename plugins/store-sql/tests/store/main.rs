@@ -3,6 +3,7 @@
 
 mod changes;
 mod file;
+mod groups;
 mod model;
 mod outbox;
 mod queries;

@@ -11,7 +11,7 @@ use crate::scratch::*;
 
 /// One write of a step; small numbers, so that steps meet.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Mint { n: u128, name: u8 },
     EndToken { n: u128, version: u64 },
     Open { n: u128, token: u128 },
@@ -20,7 +20,7 @@ enum Step {
     Most { max: u32 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..6_u128, 0..3_u8).prop_map(|(n, name)| Step::Mint { n, name }),
         (0..6_u128, 1..4_u64).prop_map(|(n, version)| Step::EndToken { n, version }),
@@ -35,7 +35,7 @@ fn minted(n: u128, name: u8) -> Token {
     Token { name: format!("name {name}"), ..token(1000 + n) }
 }
 
-fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
+pub(crate) fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
     let mut all = change(key, vec![]);
     for step in steps {
         let write = match *step {
@@ -74,9 +74,9 @@ fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
 
 /// The contract, as plain maps.
 #[derive(Clone, Default)]
-struct Model {
-    tokens: BTreeMap<u128, Token>,
-    sessions: BTreeMap<u128, Session>,
+pub(crate) struct Model {
+    pub(crate) tokens: BTreeMap<u128, Token>,
+    pub(crate) sessions: BTreeMap<u128, Session>,
     events: Vec<u128>,
     applied: BTreeSet<u128>,
 }
@@ -88,7 +88,7 @@ enum No {
 }
 
 impl Model {
-    fn apply(&mut self, changes: &Changes) -> Applied {
+    pub(crate) fn apply(&mut self, changes: &Changes) -> Applied {
         if self.applied.contains(&changes.id.as_u128()) {
             return Applied::Done;
         }

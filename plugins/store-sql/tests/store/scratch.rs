@@ -187,3 +187,26 @@ impl Scratch {
         waiting.iter().map(|w| w.event.id.as_u128()).collect()
     }
 }
+
+/// Runs the jobs together.
+pub(crate) async fn join_all<F>(jobs: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future,
+{
+    // Polled in order before any is done, so that they meet in the writer's queue.
+    let mut jobs: Vec<_> = jobs.map(|job| Some(Box::pin(job))).collect();
+    let mut outcomes: Vec<Option<F::Output>> = jobs.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (job, outcome) in jobs.iter_mut().zip(&mut outcomes) {
+            if let Some(running) = job
+                && let std::task::Poll::Ready(done) = running.as_mut().poll(cx)
+            {
+                *outcome = Some(done);
+                *job = None;
+            }
+        }
+        if jobs.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    outcomes.into_iter().map(|outcome| outcome.expect("is done")).collect()
+}
