@@ -1,18 +1,22 @@
 //! `cargo xtask bench`: what patd costs, as ratios against peers measured side by side in the same run.
 //!
-//! A private environment of its own (`<target>/bench/env`, wiped at the start), server pinned to one core and load to
+//! Peers are nginx and a bare `axum::serve`; the store is measured without a daemon as well. A private environment of its own (`<target>/bench/env`, wiped at the start), server pinned to one core and load to
 //! another, rounds interleaved with the peer's, medians. It must never fail because a figure is poor: figures of a
 //! busy machine are for people to judge, and the report says how busy it was.
 
+mod bare;
 mod cpu;
 mod load;
 mod nginx;
 mod report;
 mod signin;
+mod store;
 mod validate;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
+use crate::command::{cargo, run as run_command};
 use crate::env::{Folder, plan, up};
 use crate::failure::{Context, Failure};
 use crate::workspace::{Profile, Workspace};
@@ -53,12 +57,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     folder.clear()?;
     folder.create()?;
 
+    let examples = build_examples(&workspace, args.profile())?;
     let running = up(&workspace, args.profile(), &folder, &plan::SAMPLE)?;
-    let measured = measure(args, &folder, &running.state, running.process.pid);
+    let measured = measure(args, &folder, &running.state, running.process.pid, &examples);
     running.process.stop()?;
     folder.forget_process()?;
+    let mut measured = measured?;
+    store::measure(args, &folder, &examples, &mut measured)?;
 
-    let text = report::text(&report::Machine::look(args), &measured?);
+    let text = report::text(&report::Machine::look(args), &measured);
     let path = root.join("report.md");
     fs::write(&path, &text).context(format_args!("cannot write {}", path.display()))?;
     out::line(text);
@@ -66,16 +73,29 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Peers and direct measurements that are programs of their own; gives their folder.
+fn build_examples(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Failure> {
+    for (package, example) in [("patd-http", "bare"), ("store-sql", "sign_ins")] {
+        out::step(format_args!("building the example {example} of {package} ({})", profile.folder()));
+        let mut build = cargo();
+        build.current_dir(&workspace.root).args(["build", "--package", package, "--example", example]);
+        run_command(build.args(profile.arguments()))?;
+    }
+    Ok(workspace.profile_dir(profile).join("examples"))
+}
+
 fn measure(
     args: &Args,
     folder: &Folder,
     state: &crate::env::state::State,
     pid: u32,
+    examples: &Path,
 ) -> Result<report::Figures, Failure> {
     let cores = cpu::Cores::choose()?;
     cores.pin_server(pid)?;
     let load = load::Load { folder, cores, seconds: args.seconds };
     let nginx = nginx::Nginx::start(folder, cores)?;
+    let bare = bare::Bare::start(&examples.join("bare"), cores)?;
     let tokens = signin::mint(state)?;
 
     let rss_before = cpu::rss_kib(pid)?;
@@ -83,7 +103,8 @@ fn measure(
     let verify = validate::Target::sign_in(state)?;
     for round in 1..=args.rounds {
         out::step(format_args!("round {round} of {}", args.rounds));
-        figures.nginx.push(load.measure(nginx.pid(), &validate::nginx(&nginx))?);
+        figures.nginx.push(load.measure(nginx.pid(), &verify.peer(&nginx.url(), "nginx"))?);
+        figures.bare.push(load.measure(bare.pid(), &verify.peer(&bare.url(), "axum"))?);
         figures.validate.push(load.measure(pid, &verify.request(state))?);
         for (in_flight, rounds) in [(16, &mut figures.sign_in_16), (64, &mut figures.sign_in_64)] {
             rounds.push(load.measure(pid, &signin::request(state, &tokens, in_flight))?);

@@ -12,9 +12,12 @@ use super::load::Round;
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) nginx: Vec<Round>,
+    pub(crate) bare: Vec<Round>,
     pub(crate) validate: Vec<Round>,
     pub(crate) sign_in_16: Vec<Round>,
     pub(crate) sign_in_64: Vec<Round>,
+    /// Sign-ins a second of the store alone, with one and with many in flight.
+    pub(crate) store: Vec<(f64, f64)>,
     pub(crate) rss_before: u64,
     pub(crate) rss_after: u64,
 }
@@ -84,17 +87,23 @@ pub(crate) fn text(machine: &Machine, figures: &Figures) -> String {
     );
     row(
         &mut text,
+        "CPU per request: bare `axum::serve` ÷ validate",
+        cpu(&figures.bare) / cpu(&figures.validate),
+        "≥ 1.2",
+    );
+    row(
+        &mut text,
         "requests/s: validate ÷ nginx `return 204` (suffers from neighbours)",
         rate(&figures.validate) / rate(&figures.nginx),
         "none",
     );
-    text.push_str(
-        "\nNot measured here yet: a bare axum::serve, raw SQLite (for sign-in), Redis, PostgreSQL, bytes per session.\n",
-    );
+    let gain: Vec<f64> = figures.store.iter().map(|(alone, together)| together / alone).collect();
+    row(&mut text, "sign-ins/s of the store: 256 in flight ÷ one transaction each", median_of(gain), "≥ 6");
 
     text.push_str("\n## Medians\n\n| what | requests/s | CPU per request | errors |\n|---|---|---|---|\n");
     let all = [
         ("nginx `return 204`, 64 connections", &figures.nginx),
+        ("bare `axum::serve` 204, 64 connections", &figures.bare),
         ("validate: `GET /v1/sites/acme/verify`, 64 connections", &figures.validate),
         ("sign-in by token, 16 in flight", &figures.sign_in_16),
         ("sign-in by token, 64 in flight", &figures.sign_in_64),
@@ -104,6 +113,15 @@ pub(crate) fn text(machine: &Machine, figures: &Figures) -> String {
         let (rate, cpu) = (rate(rounds), cpu(rounds));
         line(&mut text, format_args!("| {what} | {rate:.0} | {cpu:.2} µs | {errors} |"));
     }
+    let (alone, together): (Vec<f64>, Vec<f64>) = figures.store.iter().copied().unzip();
+    line(
+        &mut text,
+        format_args!(
+            "\nThe store alone: {:.0} sign-ins/s with one in flight, {:.0} with 256.",
+            median_of(alone),
+            median_of(together)
+        ),
+    );
     line(
         &mut text,
         format_args!(
@@ -133,7 +151,10 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 /// The middle of all rounds; of an even number, the mean of the two in the middle.
 fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+    median_of(rounds.iter().map(of).collect())
+}
+
+fn median_of(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match values.len() {

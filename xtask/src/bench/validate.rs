@@ -1,9 +1,8 @@
-//! The request of every request: is this session alive? Against an nginx that answers the same without asking.
+//! The request of every request: is this session alive? Its peers answer the same without asking.
 
 use serde_json::json;
 
 use super::load::Request;
-use super::nginx::Nginx;
 use crate::env::state::State;
 use crate::failure::Failure;
 use crate::http::Client;
@@ -33,15 +32,15 @@ impl Target {
             name: "verify",
         }
     }
-}
 
-/// The same request to nginx, header included, so that both read as much.
-pub(crate) fn nginx(nginx: &Nginx) -> Request {
-    Request {
-        url: format!("{}v1/sites/acme/verify", nginx.url()),
-        connections: CONNECTIONS,
-        script: authorized(&"x".repeat(64)),
-        name: "nginx",
+    /// The same request to a peer, header included, so that both read as much.
+    pub(crate) fn peer(&self, url: &str, name: &'static str) -> Request {
+        Request {
+            url: format!("{url}v1/sites/acme/verify"),
+            connections: CONNECTIONS,
+            script: authorized(&"x".repeat(self.credential.len())),
+            name,
+        }
     }
 }
 
