@@ -18,6 +18,7 @@ mod image;
 mod images;
 mod instance;
 mod output;
+pub mod probe;
 mod selftest;
 mod service;
 mod spec;

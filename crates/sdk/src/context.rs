@@ -144,6 +144,10 @@ impl Context {
     /// INVALID, naming the key, when the configuration does not fit.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let text: &[u8] = if self.config.is_empty() { b"{}" } else { &self.config };
+        // serde reads a list as a table's values in their order.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Failure::invalid("config: this is no table"));
+        }
         serde_json::from_slice(text)
             .map_err(|error| Failure::invalid(format!("config: {}", unquoted(&error.to_string()))))
     }

@@ -53,8 +53,9 @@ pub struct Managed<S> {
 struct Inner<S> {
     service: S,
     host: HostHandle,
-    /// Whether it is started. Calls hold it for reading, START and STOP for writing: so STOP waits for the calls.
-    started: RwLock<bool>,
+    /// Whether it is started. Calls hold it for reading from the moment they are handed over, START and STOP for writing: so
+    /// STOP waits for the calls that came before it.
+    started: Arc<RwLock<bool>>,
 }
 
 /// The image's runtime; its last owner joins the threads.
@@ -116,14 +117,7 @@ impl<S: AsyncService> Inner<S> {
                 }
                 Ok(Vec::new())
             }
-            op if op < op::FIRST_DOMAIN => self.service.call(op, payload).await,
-            op => {
-                let started = self.started.read().await;
-                if !*started {
-                    return Err(Failure::unavailable("the instance is not started"));
-                }
-                self.service.call(op, payload).await
-            }
+            op => self.service.call(op, payload).await,
         }
     }
 }
@@ -133,7 +127,7 @@ impl<S: AsyncService> Service for Managed<S> {
 
     fn create(context: &Context) -> Result<Self, Failure> {
         let service = S::create(context)?;
-        let inner = Arc::new(Inner { service, host: context.host(), started: RwLock::new(false) });
+        let inner = Arc::new(Inner { service, host: context.host(), started: Arc::new(RwLock::new(false)) });
         Ok(Self { inner, runtime: OnceLock::new() })
     }
 
@@ -153,12 +147,25 @@ impl<S: AsyncService> Service for Managed<S> {
             return completion.finish(Err(Failure::unavailable("the plug-in's runtime has ended")));
         };
         let inner = Arc::clone(&self.inner);
-        let host = inner.host;
+        let (host, lock) = (inner.host, Arc::clone(&inner.started));
+        let of_its_own = request.op >= op::FIRST_DOMAIN;
+        // Here and not in the task, which may run after that of a STOP handed over later.
+        let early = if of_its_own { Arc::clone(&lock).try_read_owned().ok() } else { None };
         runtime.spawn(trace::scope(host, async move {
-            let answer = inner.serve(request.op, request.payload).await;
+            let started = match early {
+                None if of_its_own => Some(lock.read_owned().await),
+                early => early,
+            };
+            let answer = if started.as_ref().is_some_and(|started| !**started) {
+                Err(Failure::unavailable("the instance is not started"))
+            } else {
+                inner.serve(request.op, request.payload).await
+            };
             // The instance goes first: when the host hears of it, nothing holds the service any more.
             drop(inner);
             completion.finish(answer);
+            // Only now may a STOP go on.
+            drop(started);
         }));
     }
 

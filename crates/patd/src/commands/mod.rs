@@ -11,7 +11,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use patd_config::Config;
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ enum Command {
     /// The audit trail: verify.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Plug-ins: list, pin.
+    /// Plug-ins: list, pin, check.
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Read a token secret from standard input and say whose it is and whether it lives; for a secret found somewhere.
@@ -90,6 +90,8 @@ enum Command {
 /// What every command needs.
 pub(crate) struct Context {
     config_path: PathBuf,
+    /// Whether the config file was named on this command line, not by default or environment.
+    config_named: bool,
     format: Format,
 }
 
@@ -111,9 +113,16 @@ impl Context {
     }
 }
 
-/// Runs the command.
-pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    let context = Context { config_path: cli.config, format: cli.output };
+/// Reads the command line; ends the process when it is wrong.
+pub(crate) fn parse() -> (Cli, bool) {
+    let matches = Cli::command().get_matches();
+    let named = matches.value_source("config") == Some(clap::parser::ValueSource::CommandLine);
+    (Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()), named)
+}
+
+/// Runs the command; `config_named` says that the command line names the config file.
+pub(crate) fn run(cli: Cli, config_named: bool) -> Result<(), Failure> {
+    let context = Context { config_path: cli.config, config_named, format: cli.output };
     match cli.command {
         Command::Serve => serve::serve(&context.config()?),
         Command::Config(command) => config::run(&context, command),

@@ -22,6 +22,14 @@ pub(crate) enum Command {
         /// The plug-in file.
         file: PathBuf,
     },
+    /// Examine a plug-in file: whether it keeps what the ABI promises. Each case runs in a process of its own.
+    ///
+    /// `--config` names a file with the plug-in's own configuration (TOML or JSON); without it the plug-in's example
+    /// is used, its places moved into a temporary folder.
+    #[command(
+        after_help = "Examples:\n  patd plugin check ./libhasher-x.so\n  patd plugin check ./libstore-x.so --config store.toml --include '^store' --only-failed\n\nExit code 1 when a case failed or crashed."
+    )]
+    Check(patd_conformance::Arguments),
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -35,6 +43,21 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
                 crate::output::Format::Text => crate::output::line(&format!("sha256 = \"{digest}\"")),
             }
         }
+        Command::Check(arguments) => return check(context, &arguments),
     }
     Ok(())
+}
+
+fn check(context: &Context, arguments: &patd_conformance::Arguments) -> Result<(), Failure> {
+    let format = match context.format {
+        crate::output::Format::Json => patd_conformance::Format::Json,
+        crate::output::Format::Text => patd_conformance::Format::Text,
+    };
+    // The daemon's own config file is of no use here: only one that was named counts.
+    let config = context.config_named.then_some(context.config_path.as_path());
+    match arguments.run(config, format, &["plugin", "check"]) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Refused("the plug-in does not keep what the ABI promises".to_owned())),
+        Err(error) => Err(Failure::Start(error.to_string())),
+    }
 }
