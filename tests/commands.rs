@@ -2,6 +2,7 @@
 //! command of `patctl`; JSON that parses, exit codes as documented, refusals that say what to do.
 
 mod backup;
+mod copy;
 mod patctl;
 mod patd;
 mod refusals;

@@ -72,6 +72,11 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     assert_eq!(files["files"].as_array().map(Vec::len), Some(3), "{files}");
     patd.run(&["store", "backup", folder], "").with_code(1);
 
+    for refused in [&["--site", "acme", "--to", "nowhere"][..], &["--directory", "--to", "directory"]] {
+        let why = if when == "beside" { "stop it first" } else { "to" };
+        patd.run(&[&["store", "copy"], refused].concat(), "").with_code(1).says(&[why]);
+    }
+
     let plugins = patd.json(&["plugin", "list"], "");
     assert!(plugins.as_array().is_some_and(|plugins| plugins.len() >= 3), "{plugins}");
     let plugin = crate::harness::path_of("PATD_TEST_PLUGIN_DIR").join("libstore-sql.so");

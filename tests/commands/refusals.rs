@@ -10,7 +10,8 @@ pub(super) fn patd(daemon: &Daemon) -> Program {
     Program::new("PATD_TEST_PATD", &["--config", daemon.config().to_str().expect("a plain path")])
 }
 
-fn edit(daemon: &Daemon, from: &str, to: &str) {
+/// Changes the config file in one place.
+pub(super) fn edit(daemon: &Daemon, from: &str, to: &str) {
     let config = std::fs::read_to_string(daemon.config()).expect("the config file");
     assert!(config.contains(from), "{from} is in the config");
     std::fs::write(daemon.config(), config.replacen(from, to, 1)).expect("the config is written");

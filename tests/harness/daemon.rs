@@ -81,6 +81,22 @@ impl Daemon {
         let _ = child.wait();
     }
 
+    /// Ends it as a service manager does: what waits is delivered, stores are closed.
+    pub(crate) async fn stop(&self) {
+        let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.lock().expect("the child").try_wait().expect("a state") {
+                    return status;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await;
+        assert!(ended.is_ok_and(|status| status.success()), "it does not end well; its log:\n{}", self.log());
+    }
+
     /// Starts it again, on its folder and ports, after [`Self::kill`].
     pub(crate) async fn restart(&self) {
         self.kill();

@@ -22,6 +22,11 @@ pub(crate) fn line(text: &str) {
     let _closed = writeln!(anstream::stdout(), "{text}");
 }
 
+/// Says on standard error how far a long command is.
+pub(crate) fn progress(text: &str) {
+    let _closed = writeln!(anstream::stderr(), "{text}");
+}
+
 /// Prints a value: as JSON, or as `key: value` lines and tables.
 pub(crate) fn value(format: Format, value: &Value) {
     match format {

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use patd_proto::store::{Applied, Changes, Found, Query, Role, SCHEMA, SchemaStatus, Waiting};
+use patd_proto::store::{
+    Applied, Changes, Exported, Found, Piece, Query, Role, SCHEMA, SchemaStatus, Tally, Waiting,
+};
 use patd_proto::wire::Nat;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement, TransactionTrait,
 };
-use sea_orm::{QuerySelect, Statement};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -16,7 +18,7 @@ use crate::config::Config;
 use crate::entity::{event, sink_cursor, to_nat};
 use crate::error::Error;
 use crate::file::{self, Claim, Use};
-use crate::{reader, schema, writer};
+use crate::{copy, reader, schema, writer};
 
 /// An open store.
 pub struct Engine {
@@ -28,6 +30,8 @@ pub struct Engine {
     tasks: JoinSet<()>,
     writing: DatabaseConnection,
     reading: DatabaseConnection,
+    /// Holds the writer's only connection from the first IMPORT to the last.
+    importing: Mutex<Option<DatabaseTransaction>>,
     _claim: Claim,
 }
 
@@ -56,7 +60,8 @@ impl Engine {
         for _ in 0..config.readers {
             tasks.spawn(reader::run(reading.clone(), Arc::clone(&read_queue)));
         }
-        Ok(Self { config, role, path, write, read, tasks, writing, reading, _claim: claim })
+        let importing = Mutex::new(None);
+        Ok(Self { config, role, path, write, read, tasks, writing, reading, importing, _claim: claim })
     }
 
     /// Applies one change; answers when it is durable, and alike when it was applied before.
@@ -191,11 +196,50 @@ impl Engine {
         file::sync_folder(Path::new(path))
     }
 
+    /// Some of the store's pieces, and where to go on; see [`patd_proto::store::Export`].
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read, or `after` is not from here.
+    pub async fn export(&self, after: Option<&str>, limit: u32) -> Result<Exported, Error> {
+        let directory = schema::has_directory(&self.reading).await?;
+        copy::export(&self.reading, directory, after, limit).await
+    }
+
+    /// Adds pieces to a store that was empty when the first came; see [`patd_proto::store::Import`].
+    ///
+    /// # Errors
+    /// [`Error`]; nothing of what was imported so far is kept then.
+    pub async fn import(&self, pieces: Vec<Piece>, finish: Option<Tally>) -> Result<(), Error> {
+        let mut importing = self.importing.lock().await;
+        let directory = schema::has_directory(&self.reading).await?;
+        // Dropped, and so taken back, wherever this ends early.
+        let whole = match importing.take() {
+            Some(whole) => whole,
+            None => {
+                let whole = self.writing.begin_with_options(writer::immediate()).await?;
+                copy::must_be_empty(&whole, directory).await?;
+                whole
+            }
+        };
+        copy::import(&whole, directory, pieces).await?;
+        match finish {
+            Some(wanted) => {
+                copy::check(&whole, directory, wanted).await?;
+                Ok(whole.commit().await?)
+            }
+            None => {
+                *importing = Some(whole);
+                Ok(())
+            }
+        }
+    }
+
     /// Ends the work in flight and closes the file.
     ///
     /// # Errors
     /// [`Error`] when the file could not be closed well; it is closed all the same.
     pub async fn close(mut self) -> Result<(), Error> {
+        drop(self.importing);
         drop(self.write);
         drop(self.read);
         while self.tasks.join_next().await.is_some() {}

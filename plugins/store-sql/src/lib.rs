@@ -11,6 +11,7 @@ mod bulk;
 mod change;
 mod config;
 mod conflict;
+mod copy;
 mod engine;
 mod entity;
 mod error;

@@ -59,6 +59,12 @@ fn directory(role: Option<Role>, applied: &[String]) -> bool {
     role != Some(Role::Site) || applied.iter().any(|name| name == DIRECTORY)
 }
 
+/// Whether the file has a directory's tables.
+pub(crate) async fn has_directory(db: &DatabaseConnection) -> Result<bool, Error> {
+    let applied = DirectoryStore::get_migration_models(db).await?;
+    Ok(applied.iter().any(|model| model.version == DIRECTORY))
+}
+
 /// Applies what is pending.
 pub(crate) async fn migrate(
     db: &DatabaseConnection,

@@ -2,8 +2,8 @@
 
 use patd_proto::describe::ServiceDescription;
 use patd_proto::store::{
-    ApplyReply, ApplyRequest, Backup, Empty, OutboxAck, OutboxBatch, OutboxTake, QueryReply, QueryRequest,
-    SCHEMA, Start, op,
+    ApplyReply, ApplyRequest, Backup, Empty, Export, Import, OutboxAck, OutboxBatch, OutboxTake, QueryReply,
+    QueryRequest, SCHEMA, Start, op,
 };
 use patd_sdk::{AsyncService, Context, Failure, flags};
 use serde::Serialize;
@@ -104,6 +104,15 @@ impl AsyncService for SqlStore {
             op::BACKUP => {
                 let request: Backup = read(&payload)?;
                 engine.backup(&request.path).await?;
+                write(&Empty { schema: SCHEMA })
+            }
+            op::EXPORT => {
+                let request: Export = read(&payload)?;
+                write(&engine.export(request.after.as_deref(), request.limit).await?)
+            }
+            op::IMPORT => {
+                let request: Import = read(&payload)?;
+                engine.import(request.pieces, request.finish).await?;
                 write(&Empty { schema: SCHEMA })
             }
             other => Err(Failure::unsupported(other)),

@@ -108,12 +108,16 @@ fn tell(job: Job, outcome: Outcome) {
     let _ = job.answer.send(outcome);
 }
 
-async fn commit(db: &DatabaseConnection, group: &[Job]) -> Result<Vec<Outcome>, Broken> {
-    let options = TransactionOptions {
+/// Takes the file's write lock at once, so that nothing read is stale when it comes to writing.
+pub(crate) fn immediate() -> TransactionOptions {
+    TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..Default::default()
-    };
-    let whole = db.begin_with_options(options).await.map_err(|error| Broken::Closed(error.into()))?;
+    }
+}
+
+async fn commit(db: &DatabaseConnection, group: &[Job]) -> Result<Vec<Outcome>, Broken> {
+    let whole = db.begin_with_options(immediate()).await.map_err(|error| Broken::Closed(error.into()))?;
     let outcomes = match carry_out(&whole, group).await {
         Ok(outcomes) => outcomes,
         Err(error) => {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod copy;
 mod describe;
 mod plugin;
 mod site;
@@ -47,7 +48,7 @@ enum Command {
     /// Look at the config file.
     #[command(subcommand)]
     Config(config::Command),
-    /// Stores: schema status, migration, backup.
+    /// Stores: schema status, migration, backup, copy into another store.
     #[command(subcommand)]
     Store(store::Command),
     /// Sites: list, credential for introspection, delete.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::Context;
+use super::{Context, copy};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::operate::Operation;
@@ -28,12 +28,33 @@ pub(crate) enum Command {
         /// A folder that does not exist yet.
         folder: PathBuf,
     },
+    /// Copy the store of a site, or the directory, into another store of the config, while no daemon runs: all rows, all
+    /// events in their order, and how far each sink has come. All or nothing; the copy is read back and compared. The
+    /// target must be empty; afterwards the config has to name it. A store that several sites share is copied as a whole.
+    #[command(
+        after_help = "Examples:\n  patd store copy --site acme --to archive\n  patd store copy --directory --to new-directory --output json"
+    )]
+    Copy {
+        /// The site whose store is copied: its key in the config, content URL or LUID.
+        #[arg(long, required_unless_present = "directory", conflicts_with = "directory")]
+        site: Option<String>,
+        /// Copy the store of sites and people.
+        #[arg(long)]
+        directory: bool,
+        /// The name of the store to copy into, an entry of [stores].
+        #[arg(long, value_name = "STORE")]
+        to: String,
+    },
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let operation = match command {
         Command::Status => Operation::StoreStatus,
         Command::Migrate => return migrate(context),
+        Command::Copy { site, to, .. } => {
+            let what = site.map_or(copy::What::Directory, copy::What::Site);
+            return copy::run(context, &what, &to);
+        }
         Command::Backup { folder } => {
             let folder = std::path::absolute(&folder).map_err(|e| Failure::io("resolve", &folder, e))?;
             Operation::StoreBackup { folder: folder.display().to_string() }

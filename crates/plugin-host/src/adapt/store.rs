@@ -71,6 +71,29 @@ impl PluginStore {
         self.status(op::MIGRATE, LONG)
     }
 
+    /// Some of the store's pieces, after a place; as the contract's EXPORT has them.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a store without this operation fails.
+    pub async fn export(&self, after: Option<String>, limit: u32) -> Result<contract::Exported, StoreError> {
+        let request = contract::Export { schema: SCHEMA, after, limit };
+        exchange(&self.handle, op::EXPORT, &request, LONG).await
+    }
+
+    /// Adds pieces to a store that was empty when the first came; with `finish` they are there to stay.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing imported so far is kept then, unless it was [`StoreError::Unknown`] at the end.
+    pub async fn import(
+        &self,
+        pieces: Vec<contract::Piece>,
+        finish: Option<contract::Tally>,
+    ) -> Result<(), StoreError> {
+        let request = contract::Import { schema: SCHEMA, pieces, finish };
+        let _: contract::Empty = exchange(&self.handle, op::IMPORT, &request, LONG).await?;
+        Ok(())
+    }
+
     fn status(&self, op: u32, timeout: Duration) -> Answer<Result<SchemaStatus, StoreError>> {
         let handle = self.handle.clone();
         Box::pin(async move {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod changes;
+mod copy;
 mod file;
 mod groups;
 mod model;
