@@ -8,15 +8,12 @@ use crate::workspace::{Profile, Workspace};
 
 /// Builds everything that a running patd needs and lays the plug-ins in place.
 pub(crate) fn daemon(workspace: &Workspace, profile: Profile) -> Result<Vec<Plugin>, Failure> {
-    out::step(format_args!(
-        "building patd, patctl and {} plug-ins ({})",
-        plugins::NAMES.len(),
-        profile.folder()
-    ));
+    let names = plugins::names(workspace)?;
+    out::step(format_args!("building patd, patctl and {} plug-ins ({})", names.len(), profile.folder()));
     let mut build = cargo();
     build.current_dir(&workspace.root).args(["build", "--package", "patd", "--package", "patctl"]);
     build.args(profile.arguments());
-    build.args(plugins::NAMES.iter().flat_map(|name| ["--package", name]));
+    build.args(names.iter().flat_map(|name| ["--package", name]));
     run(&mut build)?;
     plugins::install(workspace, profile)
 }

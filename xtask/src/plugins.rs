@@ -16,8 +16,23 @@ use crate::failure::{Context, Failure};
 use crate::out;
 use crate::workspace::{Profile, Workspace};
 
-/// The plug-ins that the embedded default needs. A new plug-in is added here.
-pub(crate) const NAMES: [&str; 3] = ["hasher-pbkdf2", "store-sql", "audit-file"];
+/// Never laid where a daemon looks: it misbehaves on purpose.
+const FAULTY: &str = "faulty";
+
+/// Every plug-in of the checkout: the folders below `plugins/` that hold a package, but for the faulty one.
+pub(crate) fn names(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let folder = workspace.root.join("plugins");
+    let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut names: Vec<String> = entries
+        .context(format_args!("cannot list {}", folder.display()))?
+        .into_iter()
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name != FAULTY)
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
 
 /// Tasks on the plug-ins.
 #[derive(Debug, Subcommand)]
@@ -34,7 +49,7 @@ pub(crate) enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct Plugin {
     /// The name in the config (`hasher-pbkdf2`).
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The file a daemon opens.
     pub(crate) path: PathBuf,
     /// The pin.
@@ -47,10 +62,11 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Build { release } => {
             let workspace = Workspace::find()?;
             let profile = Profile::from_release(*release);
-            out::step(format_args!("building {} plug-ins ({})", NAMES.len(), profile.folder()));
+            let names = names(&workspace)?;
+            out::step(format_args!("building {} plug-ins ({})", names.len(), profile.folder()));
             let mut build = cargo();
             build.current_dir(&workspace.root).arg("build").args(profile.arguments());
-            build.args(NAMES.iter().flat_map(|name| ["--package", name]));
+            build.args(names.iter().flat_map(|name| ["--package", name]));
             run_command(&mut build)?;
             for plugin in install(&workspace, profile)? {
                 out::line(format_args!("{}  {}", plugin.sha256, plugin.path.display()));
@@ -66,14 +82,14 @@ pub(crate) fn install(workspace: &Workspace, profile: Profile) -> Result<Vec<Plu
     fs::create_dir_all(&folder).context(format_args!("cannot make {}", folder.display()))?;
     set_mode(&folder, 0o755)?;
     warn_of_group_writable_parents(&folder);
-    NAMES.into_iter().map(|name| install_one(workspace, profile, &folder, name)).collect()
+    names(workspace)?.into_iter().map(|name| install_one(workspace, profile, &folder, name)).collect()
 }
 
 fn install_one(
     workspace: &Workspace,
     profile: Profile,
     folder: &Path,
-    name: &'static str,
+    name: String,
 ) -> Result<Plugin, Failure> {
     let built = workspace.profile_dir(profile).join(format!("lib{}.so", name.replace('-', "_")));
     let path = folder.join(format!("lib{name}.so"));

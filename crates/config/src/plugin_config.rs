@@ -3,10 +3,14 @@
 //! Only the plug-in knows what they mean, so any of them may be a secret: neither `Debug` nor an error ever shows a value.
 //!
 //! - Any value may be written as `{ from_file = "/path" }` or `{ from_env = "VARIABLE" }` and is then read from there, so that
-//!   secrets need not lie in the config file. Both at once is refused when the file is parsed.
+//!   secrets need not lie in the config file. Both at once is refused when the file is parsed, a file that others than its
+//!   owner can read when it is read.
 //! - `{data_dir}`, `{site}` and `{luid}` in texts are replaced where they mean something.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -18,6 +22,8 @@ const FROM_FILE: &str = "from_file";
 const FROM_ENV: &str = "from_env";
 /// More than any secret needs, less than a mistaken path to a log could hold.
 const LARGEST_SECRET: usize = 64 * 1024;
+/// Permissions of group and others.
+const OTHERS: u32 = 0o077;
 
 /// The table `config` of a hasher, store or sink.
 #[derive(Clone, Default, PartialEq, Deserialize)]
@@ -42,6 +48,18 @@ pub enum SettingError {
         path: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Others can read the file that holds it.
+    #[error(
+        "setting `{key}`: {path} has mode {mode:04o}, so others can read the secret in it: run `chmod 600 {path}`"
+    )]
+    FileMode {
+        /// The setting, dotted.
+        key: String,
+        /// The file.
+        path: String,
+        /// Its permissions.
+        mode: u32,
     },
     /// The file's content is no text or too much.
     #[error("setting `{key}`: the file {path} must hold at most 64 KiB of UTF-8 text")]
@@ -163,13 +181,27 @@ fn replaced(text: &str, names: &[(&str, &str)]) -> String {
     names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
-/// The file's text without the line end that editors add.
+/// The file's text without the line end that editors add. A file that others can read keeps no secret and is refused; the
+/// mode is that of the file that was opened.
 fn read_file(file: &str, path: &[String]) -> Result<String, SettingError> {
     let (key, file_name) = (path.join("."), file.to_owned());
-    let bytes = match std::fs::read(file) {
-        Ok(bytes) => bytes,
+    let read = || {
+        let open = File::open(file)?;
+        let mode = open.metadata()?.permissions().mode() & 0o7777;
+        // One byte more than is taken tells that there is too much, whatever the file claims to be.
+        let mut bytes = Vec::new();
+        if mode & OTHERS == 0 {
+            open.take(LARGEST_SECRET as u64 + 1).read_to_end(&mut bytes)?;
+        }
+        Ok((mode, bytes))
+    };
+    let (mode, bytes) = match read() {
+        Ok(read) => read,
         Err(source) => return Err(SettingError::File { key, path: file_name, source }),
     };
+    if mode & OTHERS != 0 {
+        return Err(SettingError::FileMode { key, path: file_name, mode });
+    }
     match String::from_utf8(bytes) {
         Ok(text) if text.len() <= LARGEST_SECRET => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         _ => Err(SettingError::FileContent { key, path: file_name }),

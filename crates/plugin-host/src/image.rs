@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use patd_abi::{ABI_MAJOR, Bytes, PATD_PLUGIN_MAGIC, Plugin};
+use zeroize::Zeroizing;
 
 use crate::error::{CallError, LoadError, LoadErrorKind, Subject};
 use crate::instance::Instance;
@@ -286,7 +287,8 @@ pub(crate) fn create(
     instance: &'static Instance,
     config: &serde_json::Value,
 ) -> Result<*mut std::ffi::c_void, LoadError> {
-    let config = if config.is_null() { "{}".to_owned() } else { config.to_string() };
+    // It may hold secrets: our copy is wiped.
+    let config = Zeroizing::new(if config.is_null() { "{}".to_owned() } else { config.to_string() });
     let input = patd_abi::Create {
         struct_size: size_of::<patd_abi::Create>() as u32,
         reserved: 0,

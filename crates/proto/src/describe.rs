@@ -18,7 +18,7 @@ pub struct HasherDescription {
     pub schema: u32,
     /// PHC scheme names whose parameters the hasher understands.
     pub schemes: Vec<String>,
-    /// JSON Schema of the configuration.
+    /// JSON Schema of the configuration; what may be a secret is marked `writeOnly`.
     #[serde(default)]
     pub config_schema: Value,
     /// A configuration that works.
@@ -29,7 +29,8 @@ pub struct HasherDescription {
     pub self_test: Vec<KnownAnswer>,
 }
 
-/// One known answer of a hasher. The secret is a published test value, never a real one.
+/// One known answer of a hasher. The secret is a published test value, never a real one. A keyed hasher answers under a
+/// published key and gives `params` a scheme that is not among `schemes`, so that no stored digest is checked with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownAnswer {
     /// The secret, base64url without padding.
@@ -50,7 +51,7 @@ pub struct ServiceDescription {
     /// How many requests the plug-in takes at once.
     #[serde(default = "default_max_in_flight")]
     pub max_in_flight: u32,
-    /// JSON Schema of the configuration.
+    /// JSON Schema of the configuration; what may be a secret is marked `writeOnly`.
     #[serde(default)]
     pub config_schema: Value,
     /// A configuration that works.

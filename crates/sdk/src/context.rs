@@ -6,6 +6,7 @@ use std::mem::{offset_of, size_of};
 
 use patd_abi::{Bytes, Create, Host, Status};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::Failure;
 
@@ -94,10 +95,10 @@ impl HostHandle {
     }
 }
 
-/// What `create` hands to an instance.
+/// What `create` hands to an instance. The configuration may hold secrets and is wiped when this is dropped.
 pub struct Context {
     host: HostHandle,
-    config: Vec<u8>,
+    config: Zeroizing<Vec<u8>>,
 }
 
 impl Context {
@@ -122,7 +123,7 @@ impl Context {
             return Err(Failure::invalid(format!("the host table has only {} bytes", host.struct_size)));
         }
         // SAFETY: borrowed for this call, copied here.
-        let config = unsafe { input.config_json.as_slice() }.to_vec();
+        let config = Zeroizing::new(unsafe { input.config_json.as_slice() }.to_vec());
         Ok(Self { host: HostHandle { host, instance: input.instance }, config })
     }
 

@@ -125,13 +125,20 @@ fn quoted(path: &Path) -> String {
 mod tests {
     use super::{Ports, text};
     use crate::env::plan::DEMO;
-    use crate::plugins::{NAMES, Plugin};
+    use crate::plugins::Plugin;
+
+    fn plugins() -> [Plugin; 3] {
+        ["hasher-pbkdf2", "store-sql", "audit-file"].map(|name| Plugin {
+            name: name.to_owned(),
+            path: "/p".into(),
+            sha256: "ab".repeat(32),
+        })
+    }
 
     #[test]
     fn the_config_is_toml_with_every_plugin_pinned_and_every_site() {
-        let plugins = NAMES.map(|name| Plugin { name, path: "/p".into(), sha256: "ab".repeat(32) });
         let ports = Ports::from_urls("http://127.0.0.1:1", "http://127.0.0.1:2").expect("two addresses");
-        let text = text(&DEMO, ports, "/a \"b\"".as_ref(), "/p".as_ref(), &plugins).expect("a config");
+        let text = text(&DEMO, ports, "/a \"b\"".as_ref(), "/p".as_ref(), &plugins()).expect("a config");
         let config: toml::Table = text.parse().expect("TOML");
         assert_eq!(config["server"]["data_dir"].as_str(), Some("/a \"b\""));
         for (section, name) in [("hashers", "tokens"), ("stores", "sites"), ("sinks", "file")] {
@@ -143,9 +150,8 @@ mod tests {
 
     #[test]
     fn patd_accepts_the_config() {
-        let plugins = NAMES.map(|name| Plugin { name, path: "/p".into(), sha256: "ab".repeat(32) });
         let ports = Ports::from_urls("http://127.0.0.1:1", "http://127.0.0.1:2").expect("two addresses");
-        let text = text(&DEMO, ports, "/data".as_ref(), "/p".as_ref(), &plugins).expect("a config");
+        let text = text(&DEMO, ports, "/data".as_ref(), "/p".as_ref(), &plugins()).expect("a config");
         patd_config::Config::parse(&text, "patd.toml").expect("a config that patd accepts");
     }
 

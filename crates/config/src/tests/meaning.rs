@@ -64,6 +64,29 @@ fn a_secret_that_cannot_be_read_is_named_by_its_place() {
 }
 
 #[test]
+fn a_secret_that_others_can_read_is_refused_and_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    secret.write_all(b"hunter2").unwrap();
+    let path = secret.path().to_str().unwrap().to_owned();
+    let config =
+        parse(&format!("[sinks.file]\nplugin = 'x'\nconfig.keys = [{{ key = {{ from_file = '{path}' }} }}]"))
+            .unwrap();
+    for (mode, taken) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o660, false)] {
+        secret.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+        match config.sinks["file"].config.to_json(&[]) {
+            Ok(json) => assert!(taken && json["keys"][0]["key"] == "hunter2", "{mode:o}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!taken && error.contains(&format!("chmod 600 {path}")), "{mode:o}: {error}");
+                assert!(error.contains("`keys.key`") && !error.contains("hunter2"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_values_of_plugin_settings_never_show() {
     let config = parse("[sinks.file]\nplugin = 'x'\nconfig = { password = 'hunter2' }").unwrap();
     let shown = format!("{config:?}");

@@ -104,6 +104,42 @@ fn the_default_for_passwords_passes_its_self_test() {
 }
 
 #[test]
+fn argon2id_passes_its_self_test_and_derives_what_the_reference_does() {
+    let hasher = create("hasher-argon2id", serde_json::Value::Null).expect("passes its self-test");
+    let params = hasher.new_params(b"0123456789abcdef").expect("params");
+    assert_eq!(params, "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg");
+    let digest = hasher.derive(b"password", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ").expect("derives");
+    assert_eq!(digest[..4], [0x9d, 0xfe, 0xb9, 0x10]);
+    assert_eq!(hasher.needs_rehash("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ"), Ok(true));
+    for params in [
+        "$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ",
+        "$argon2id$v=19$m=8,t=4294967295,p=1$c29tZXNhbHQ",
+        "$argon2id$v=19$m=1048576,t=1024,p=1$c29tZXNhbHQ",
+    ] {
+        assert!(matches!(hasher.derive(b"password", params), Err(CallError::Invalid(_))), "{params}");
+    }
+    assert!(!hasher.is_quarantined());
+    let error = create("hasher-argon2id", json!({ "memory_kib": 7 })).expect_err("must be refused");
+    assert!(error.to_string().contains("memory_kib is 7"), "{error}");
+}
+
+#[test]
+fn a_keyed_hasher_outlives_the_rotation_of_its_key() {
+    let key = |fill: &str| fill.repeat(43);
+    let entry = |kid: &str, fill: &str| json!({ "kid": kid, "key": key(fill) });
+    let old = create("hasher-hmac", json!({ "keys": [entry("2025", "A")] })).expect("passes its self-test");
+    let params = old.new_params(b"0123456789abcdef").expect("params");
+    let digest = old.derive(b"secret", &params).expect("derives");
+    let new = create("hasher-hmac", json!({ "keys": [entry("2026", "E"), entry("2025", "A")] }))
+        .expect("passes its self-test");
+    assert_eq!(*new.derive(b"secret", &params).expect("derives"), *digest);
+    assert_eq!((old.needs_rehash(&params), new.needs_rehash(&params)), (Ok(false), Ok(true)));
+    let error = create("hasher-hmac", json!({ "keys": [entry("2026", "canary")] })).expect_err("refused");
+    assert!(error.to_string().contains("keys[0].key (2026)"), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+#[test]
 fn a_panic_reaches_the_log_with_its_instance_and_place_but_not_its_text() {
     let log = Log::default();
     let writer = log.clone();

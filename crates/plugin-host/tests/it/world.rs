@@ -21,6 +21,7 @@ fn built() -> &'static Path {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--profile", profile])
             .args(["-p", "hasher-pbkdf2", "-p", "audit-file", "-p", "faulty", "-p", "store-sql"])
+            .args(["-p", "hasher-argon2id", "-p", "hasher-hmac"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo runs");
