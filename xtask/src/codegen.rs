@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: the files in `docs/` that are written from the code.
+//! `cargo xtask codegen`: the files that are written from the code, in `docs/` and the C header of plug-ins.
 //!
 //! Asks the built `patd` and renders what it answers; knows no route and no problem itself. With `--check` it writes
 //! nothing and fails when a file is not what the code says.
@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::command::{cargo, run as run_command, shown};
 use crate::failure::{Context, Failure};
-use crate::out;
 use crate::workspace::{Profile, Workspace};
+use crate::{header, out};
 
 /// The command line of `cargo xtask codegen`.
 #[derive(Debug, clap::Args)]
@@ -30,12 +30,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Fails when a file differs from what the built `patd` says.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    out::step("docs as the code says");
-    differing(&workspace.root, &files(&workspace.bin(Profile::Debug, "patd"))?)
+    out::step("docs and header as the code says");
+    differing(&workspace.root, &files(workspace)?)
 }
 
 fn write(workspace: &Workspace) -> Result<(), Failure> {
-    for (name, content) in files(&workspace.bin(Profile::Debug, "patd"))? {
+    for (name, content) in files(workspace)? {
         let path = workspace.root.join(name);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).context(format_args!("cannot make {}", folder.display()))?;
@@ -62,7 +62,8 @@ fn differing(root: &Path, files: &[(&str, String)]) -> Result<(), Failure> {
 }
 
 /// Every generated file, by its path in the repository.
-fn files(patd: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
+fn files(workspace: &Workspace) -> Result<Vec<(&'static str, String)>, Failure> {
+    let patd = &workspace.bin(Profile::Debug, "patd");
     let openapi = ask(patd, "openapi")?;
     let routes: Routes = serde_json::from_str(&ask(patd, "routes")?).context("`patd routes`")?;
     let problems: Vec<Problem> = serde_json::from_str(&ask(patd, "problems")?).context("`patd problems`")?;
@@ -70,6 +71,7 @@ fn files(patd: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
         ("docs/openapi.json", openapi),
         ("docs/routes.md", routes_page(&routes)),
         ("docs/problems.md", problems_page(&problems)),
+        (header::PATH, header::text(&workspace.root)?),
     ])
 }
 

@@ -19,6 +19,7 @@ mod command;
 mod demo;
 mod env;
 mod failure;
+mod header;
 mod http;
 mod interrupt;
 mod out;
@@ -58,7 +59,7 @@ enum Task {
     /// A private patd with sample sites and accounts, for scripts and for trying things.
     #[command(subcommand)]
     Env(env::Command),
-    /// Write docs/openapi.json, docs/routes.md and docs/problems.md from the code.
+    /// Write docs/openapi.json, docs/routes.md, docs/problems.md and the C header of plug-ins from the code.
     Codegen(codegen::Args),
     /// What validate and sign-in cost, against nginx in the same run; writes `<target>/bench/report.md`.
     Bench(bench::Args),

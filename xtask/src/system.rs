@@ -17,6 +17,7 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need { what: "a C compiler", probe: &["cc", "--version"], packages: &["gcc", "libc6-dev"] },
+    Need { what: "a C++ compiler", probe: &["c++", "--version"], packages: &["g++"] },
     Need { what: "Python", probe: &["python3", "--version"], packages: &["python3", "python3-venv"] },
     Need {
         what: "Python's venv",
