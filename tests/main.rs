@@ -5,6 +5,7 @@ mod canary;
 mod commands;
 mod crash;
 mod harness;
+mod hashers;
 mod hostile;
 mod people;
 mod race;

@@ -8,12 +8,12 @@ use crate::workspace::{Profile, Workspace};
 
 /// Builds everything that a running patd needs and lays the plug-ins in place.
 pub(crate) fn daemon(workspace: &Workspace, profile: Profile) -> Result<Vec<Plugin>, Failure> {
-    let names = plugins::names(workspace)?;
-    out::step(format_args!("building patd, patctl and {} plug-ins ({})", names.len(), profile.folder()));
+    let sources = plugins::sources(workspace)?;
+    out::step(format_args!("building patd, patctl and {} plug-ins ({})", sources.len(), profile.folder()));
     let mut build = cargo();
     build.current_dir(&workspace.root).args(["build", "--package", "patd", "--package", "patctl"]);
     build.args(profile.arguments());
-    build.args(names.iter().flat_map(|name| ["--package", name]));
+    build.args(plugins::packages(&sources));
     run(&mut build)?;
     plugins::install(workspace, profile)
 }

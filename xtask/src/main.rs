@@ -65,7 +65,7 @@ enum Task {
     Bench(bench::Args),
     /// Work on the plug-ins.
     #[command(subcommand)]
-    Plugins(plugins::Command),
+    Plugins(plugins::Task),
 }
 
 fn dispatch(task: Task) -> Result<(), Failure> {
@@ -76,7 +76,7 @@ fn dispatch(task: Task) -> Result<(), Failure> {
         Task::Env(command) => env::run(&command),
         Task::Codegen(args) => codegen::run(&args),
         Task::Bench(args) => bench::run(&args),
-        Task::Plugins(command) => plugins::run(&command),
+        Task::Plugins(task) => plugins::run(&task),
     }
 }
 

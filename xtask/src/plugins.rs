@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Subcommand;
 use sha2::{Digest, Sha256};
@@ -19,24 +20,40 @@ use crate::workspace::{Profile, Workspace};
 /// Never laid where a daemon looks: it misbehaves on purpose.
 const FAULTY: &str = "faulty";
 
-/// Every plug-in of the checkout: the folders below `plugins/` that hold a package, but for the faulty one.
-pub(crate) fn names(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+/// A plug-in of the checkout.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Source {
+    /// The folder's name, which is the plug-in's.
+    pub(crate) name: String,
+    /// Built by its own `build.sh OUTPUT` instead of Cargo.
+    script: bool,
+}
+
+/// Every plug-in of the checkout: the folders below `plugins/` that hold a package or a `build.sh`, but for the faulty one.
+pub(crate) fn sources(workspace: &Workspace) -> Result<Vec<Source>, Failure> {
     let folder = workspace.root.join("plugins");
     let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut names: Vec<String> = entries
+    let mut sources: Vec<Source> = entries
         .context(format_args!("cannot list {}", folder.display()))?
         .into_iter()
-        .filter(|entry| entry.path().join("Cargo.toml").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name != FAULTY)
+        .filter_map(|entry| {
+            let (package, script) = (entry.path().join("Cargo.toml"), entry.path().join("build.sh"));
+            let name = entry.file_name().into_string().ok().filter(|name| name != FAULTY)?;
+            (package.is_file() || script.is_file()).then(|| Source { name, script: !package.is_file() })
+        })
         .collect();
-    names.sort_unstable();
-    Ok(names)
+    sources.sort_unstable();
+    Ok(sources)
+}
+
+/// What `cargo build` is told: the packages among the plug-ins.
+pub(crate) fn packages(sources: &[Source]) -> impl Iterator<Item = &str> {
+    sources.iter().filter(|source| !source.script).flat_map(|source| ["--package", source.name.as_str()])
 }
 
 /// Tasks on the plug-ins.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum Task {
     /// Build the plug-ins into `<target>/<profile>/plugins` and print each path and SHA-256.
     Build {
         /// Build with optimisation.
@@ -57,16 +74,16 @@ pub(crate) struct Plugin {
 }
 
 /// Runs the task.
-pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    match command {
-        Command::Build { release } => {
+pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+    match task {
+        Task::Build { release } => {
             let workspace = Workspace::find()?;
             let profile = Profile::from_release(*release);
-            let names = names(&workspace)?;
-            out::step(format_args!("building {} plug-ins ({})", names.len(), profile.folder()));
+            let sources = sources(&workspace)?;
+            out::step(format_args!("building {} plug-ins ({})", sources.len(), profile.folder()));
             let mut build = cargo();
             build.current_dir(&workspace.root).arg("build").args(profile.arguments());
-            build.args(names.iter().flat_map(|name| ["--package", name]));
+            build.args(packages(&sources));
             run_command(&mut build)?;
             for plugin in install(&workspace, profile)? {
                 out::line(format_args!("{}  {}", plugin.sha256, plugin.path.display()));
@@ -76,22 +93,26 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Copies what Cargo built into the plug-in folder.
+/// Builds what Cargo does not, and copies everything into the plug-in folder.
 pub(crate) fn install(workspace: &Workspace, profile: Profile) -> Result<Vec<Plugin>, Failure> {
     let folder = workspace.plugin_dir(profile);
     fs::create_dir_all(&folder).context(format_args!("cannot make {}", folder.display()))?;
     set_mode(&folder, 0o755)?;
     warn_of_group_writable_parents(&folder);
-    names(workspace)?.into_iter().map(|name| install_one(workspace, profile, &folder, name)).collect()
+    sources(workspace)?.into_iter().map(|source| install_one(workspace, profile, &folder, source)).collect()
 }
 
 fn install_one(
     workspace: &Workspace,
     profile: Profile,
     folder: &Path,
-    name: String,
+    Source { name, script }: Source,
 ) -> Result<Plugin, Failure> {
     let built = workspace.profile_dir(profile).join(format!("lib{}.so", name.replace('-', "_")));
+    if script {
+        let script = workspace.root.join("plugins").join(&name).join("build.sh");
+        run_command(Command::new("sh").arg(script).arg(&built))?;
+    }
     let path = folder.join(format!("lib{name}.so"));
     let wanted = digest(&built)?;
     if digest(&path).ok().as_deref() != Some(wanted.as_str()) {
@@ -147,5 +168,39 @@ impl io::Write for HashWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_but_the_faulty_one_is_a_plug_in() {
+        let sources = sources(&Workspace::find().expect("a workspace")).expect("a list");
+        let packages: Vec<&str> = packages(&sources).filter(|word| !word.starts_with("--")).collect();
+        for name in ["hasher-pbkdf2", "hasher-argon2id", "hasher-hmac", "store-sql", "audit-file"] {
+            assert!(packages.contains(&name), "{name}");
+        }
+        assert!(sources.iter().all(|source| source.name != FAULTY));
+        let in_c: Vec<_> = sources.iter().filter(|source| source.script).map(|source| &source.name).collect();
+        assert_eq!(in_c, ["example-hasher-c"]);
+    }
+
+    #[test]
+    fn the_example_in_c_builds_without_a_warning_and_shows_one_symbol() {
+        let root = Workspace::find().expect("a workspace").root;
+        let folder = tempfile::tempdir().expect("a folder");
+        let library = folder.path().join("plugin.so");
+        let run = |command: &mut Command| {
+            let output = command.output().expect("it runs; `cargo xtask test` installs a C compiler");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("text")
+        };
+        let script = root.join("plugins/example-hasher-c/build.sh");
+        run(Command::new("sh").arg(script).arg(&library).env("WERROR", "1"));
+        let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+        assert_eq!(symbols.lines().count(), 1, "{symbols}");
+        assert!(symbols.trim().ends_with("patd_plugin_v1"), "{symbols}");
     }
 }

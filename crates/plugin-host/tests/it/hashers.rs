@@ -140,6 +140,67 @@ fn a_keyed_hasher_outlives_the_rotation_of_its_key() {
 }
 
 #[test]
+fn a_hasher_in_c_derives_as_the_one_in_rust_does() {
+    let c = create("example-hasher-c", json!({ "iterations": 1000 })).expect("passes its self-test");
+    let rust = create("hasher-pbkdf2", json!({ "iterations": 1000 })).expect("passes its self-test");
+    let salt = b"0123456789abcdef";
+    let params = c.new_params(salt).expect("params");
+    assert_eq!(params, "$example-pbkdf2-sha256$i=1000$30313233343536373839616263646566");
+    assert_eq!((c.needs_rehash(&params), c.description().schemes.len()), (Ok(false), 1));
+    let long = vec![0xa5; 4096];
+    for secret in [b"".as_slice(), b"secret", b"\0secret\0", &long[..55], &long[..56], &long[..64], &long] {
+        let digest = c.derive(secret, &params).expect("derives");
+        let expected = rust.derive(secret, &rust.new_params(salt).expect("params")).expect("derives");
+        assert_eq!(*digest, *expected, "{} bytes", secret.len());
+    }
+}
+
+#[test]
+fn a_hasher_in_c_refuses_what_it_could_not_have_written() {
+    let hasher = create("example-hasher-c", json!({ "iterations": 1000 })).expect("passes its self-test");
+    let long = format!("$example-pbkdf2-sha256$i=1${}", "ab".repeat(65));
+    for params in [
+        "",
+        "$",
+        "$example-pbkdf2-sha256$",
+        "$example-pbkdf2-sha256$i=",
+        "$example-pbkdf2-sha256$i=1",
+        "$example-pbkdf2-sha256$i=1$",
+        "$example-pbkdf2-sha256$i=1$a",
+        "$example-pbkdf2-sha256$i=1$AB",
+        "$example-pbkdf2-sha256$i=1$ab$",
+        "$example-pbkdf2-sha256$i=0$ab",
+        "$example-pbkdf2-sha256$i=01$ab",
+        "$example-pbkdf2-sha256$i=-1$ab",
+        "$example-pbkdf2-sha256$i=10000001$ab",
+        "$example-pbkdf2-sha256$i=4294967297$ab",
+        "$example-pbkdf2-sha256$i=99999999999999999999$ab",
+        "$pbkdf2-sha256$i=1,l=32$c2FsdA",
+        long.as_str(),
+    ] {
+        assert!(matches!(hasher.derive(b"secret", params), Err(CallError::Invalid(_))), "{params}");
+        assert!(matches!(hasher.needs_rehash(params), Err(CallError::Invalid(_))), "{params}");
+    }
+    assert!(!hasher.is_quarantined());
+    for config in [
+        json!({ "iterations": 0 }),
+        json!({ "iterations": 10_000_001 }),
+        json!({ "iterations": 1.5 }),
+        json!({ "iterations": "canary" }),
+        json!({ "iterations": 1, "more": "canary" }),
+        json!({ "canary": 1 }),
+        json!(["canary"]),
+    ] {
+        let error = create("example-hasher-c", config.clone()).expect_err("must be refused");
+        assert_eq!(error.kind(), LoadErrorKind::Config, "{config}");
+        assert!(
+            error.to_string().contains("iterations = N") && !error.to_string().contains("canary"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_panic_reaches_the_log_with_its_instance_and_place_but_not_its_text() {
     let log = Log::default();
     let writer = log.clone();

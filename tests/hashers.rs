@@ -1,0 +1,95 @@
+//! A site's hasher is changed by config, to each hasher that comes with patd, the one in C included: nobody is locked out, and
+//! what was made before is renewed at the next sign-in.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Daemon, Kind, Stage};
+
+/// The hasher's section, the scheme of its digests, and whether it is one for passwords too.
+const HASHERS: [(&str, &str, bool); 3] = [
+    ("plugin = \"example-hasher-c\"\nconfig = { iterations = 500 }", "$example-pbkdf2-sha256$i=500$", true),
+    (
+        "plugin = \"hasher-argon2id\"\nconfig = { memory_kib = 256, iterations = 1, lanes = 1 }",
+        "$argon2id$v=19$m=256,t=1,p=1$",
+        true,
+    ),
+    (
+        "plugin = \"hasher-hmac\"\nconfig = { keys = [{ kid = \"one\", key = { from_file = \"KEY\" } }] }",
+        "$hmac-sha256$kid=one$",
+        false,
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_hasher_locks_nobody_out_and_renews_digests() {
+    let stage = Stage::start("").await;
+    let person = stage.person("acme", "Creator").await;
+    let mut tokens = vec![stage.mint(&person, "acme").await];
+    let first = std::fs::read_to_string(stage.daemon.config()).expect("the config file");
+    let key = stage.daemon.folder().join("key");
+    write_key(&key);
+    for (section, scheme, passwords) in HASHERS {
+        let section = section.replace("KEY", key.to_str().expect("a plain path"));
+        let password_hasher = if passwords { "next" } else { "passwords" };
+        let defaults =
+            format!("[defaults]\ntoken_hasher = \"next\"\npassword_hasher = \"{password_hasher}\"\n");
+        let config = first.replace("[defaults]\n", &defaults) + "\n[hashers.next]\n" + &section + "\n";
+        std::fs::write(stage.daemon.config(), config).expect("the config is written");
+        // Digests of the hasher before this one are still understood: it stays in the config under another name.
+        keep_the_last(&stage.daemon, tokens.len());
+        stage.daemon.restart().await;
+        assert!(!stored(&stage.daemon, scheme), "{scheme} is new");
+        for token in &tokens {
+            stage.use_token(token, "acme").await.expect(201);
+        }
+        renewed(&stage.daemon, scheme).await;
+        let token = stage.mint(&person, "acme").await;
+        stage.use_token(&token, "acme").await.expect(201);
+        for token in &tokens {
+            stage.use_token(token, "acme").await.expect(201);
+        }
+        stage.session(&person, "acme", Kind::Password).await;
+        let wrong =
+            json!({"site": "acme", "username": person.username, "password": "correct horse battery stapl"});
+        stage.sign_in(&wrong).await.refused("401 credentials-rejected");
+        tokens.push(token);
+    }
+}
+
+/// Adds the hashers of the rounds before, whose digests may still be stored.
+fn keep_the_last(daemon: &Daemon, rounds: usize) {
+    let mut config = std::fs::read_to_string(daemon.config()).expect("the config file");
+    for (number, (section, _, _)) in HASHERS.iter().take(rounds - 1).enumerate() {
+        config.push_str(&format!("\n[hashers.before-{number}]\n{section}\n"));
+    }
+    std::fs::write(daemon.config(), config).expect("the config is written");
+}
+
+/// 32 bytes in base64, for the owner alone.
+fn write_key(file: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::write(file, format!("{}=\n", "k".repeat(43))).expect("the key is written");
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("its mode");
+}
+
+/// Whether the text is in a store's file.
+fn stored(daemon: &Daemon, text: &str) -> bool {
+    let files = std::fs::read_dir(daemon.data_dir().join("sites")).expect("the stores' folder");
+    files.filter_map(Result::ok).any(|file| {
+        let bytes = std::fs::read(file.path()).unwrap_or_default();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+async fn renewed(daemon: &Daemon, scheme: &str) {
+    let seen = async {
+        while !stored(daemon, scheme) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), seen).await;
+    assert!(in_time.is_ok(), "no digest was renewed under {scheme}");
+}
