@@ -40,20 +40,42 @@ static void blanks(cursor *in) {
   while (in->at < in->end && (*in->at == ' ' || *in->at == '\t' || *in->at == '\n' || *in->at == '\r')) in->at++;
 }
 
-bool config_read(patd_bytes json, uint32_t *iterations) {
+/* A JSON string of printable ASCII without escapes; ours have nothing else. */
+static bool string(cursor *in, patd_bytes *text) {
+  if (!literal(in, "\"")) return false;
+  const uint8_t *start = in->at;
+  while (in->at < in->end && *in->at >= ' ' && *in->at <= '~' && *in->at != '"' && *in->at != '\\') in->at++;
+  *text = (patd_bytes){start, (size_t)(in->at - start)};
+  return literal(in, "\"");
+}
+
+bool config_read(patd_bytes json, uint32_t *iterations, patd_bytes *unknown_key) {
+  static const char ours[] = "iterations";
   cursor in = over(json);
   *iterations = DEFAULT_ITERATIONS;
+  *unknown_key = (patd_bytes){json.ptr, 0};
+  bool seen = false;
   blanks(&in);
   if (!literal(&in, "{")) return false;
   blanks(&in);
-  if (literal(&in, "\"iterations\"")) {
-    blanks(&in);
-    if (!literal(&in, ":")) return false;
-    blanks(&in);
-    if (!count(&in, iterations)) return false;
-    blanks(&in);
+  if (!literal(&in, "}")) {
+    do {
+      patd_bytes key;
+      blanks(&in);
+      if (!string(&in, &key)) return false;
+      if (key.len != sizeof ours - 1 || memcmp(key.ptr, ours, key.len) != 0) {
+        *unknown_key = key;
+        return false;
+      }
+      blanks(&in);
+      if (seen || !literal(&in, ":")) return false;
+      seen = true;
+      blanks(&in);
+      if (!count(&in, iterations)) return false;
+      blanks(&in);
+    } while (literal(&in, ","));
+    if (!literal(&in, "}")) return false;
   }
-  if (!literal(&in, "}")) return false;
   blanks(&in);
   return in.at == in.end;
 }

@@ -24,8 +24,9 @@ typedef struct {
   uint8_t salt[MAX_SALT];
 } params;
 
-/* `{}` or `{"iterations": N}` with 1 <= N <= MAX_ITERATIONS; anything else is false. */
-bool config_read(patd_bytes json, uint32_t *iterations);
+/* `{}` or `{"iterations": N}` with 1 <= N <= MAX_ITERATIONS; anything else is false, and `unknown_key` is then the key that
+ * is not ours, if that is the reason, as the JSON has it between its quotes. */
+bool config_read(patd_bytes json, uint32_t *iterations, patd_bytes *unknown_key);
 
 /* `$example-pbkdf2-sha256$i=N$<salt in lower-case hexadecimal>`; anything else is false. */
 bool params_read(patd_bytes text, params *into);

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "pbkdf2.h"
 
 #include <string.h>
@@ -10,10 +11,7 @@ typedef struct {
   uint8_t block[BLOCK];
 } sha256;
 
-void wipe(void *memory, size_t length) {
-  volatile uint8_t *byte = memory;
-  while (length-- > 0) *byte++ = 0;
-}
+void wipe(void *memory, size_t length) { explicit_bzero(memory, length); }
 
 static uint32_t rotate(uint32_t word, unsigned by) { return (word >> by) | (word << (32 - by)); }
 
@@ -38,21 +36,19 @@ static void compress(uint32_t state[8], const uint8_t block[BLOCK]) {
     uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  uint32_t v[8];
-  memcpy(v, state, sizeof v);
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
   for (size_t i = 0; i < 64; i++) {
-    uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-    uint32_t choose = (v[4] & v[5]) ^ (~v[4] & v[6]);
-    uint32_t one = v[7] + s1 + choose + K[i] + w[i];
-    uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-    uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-    memmove(v + 1, v, 7 * sizeof v[0]);
-    v[4] += one;
-    v[0] = one + s0 + majority;
+    uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+    uint32_t one = h + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i];
+    uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+    uint32_t two = s0 + ((a & b) ^ (a & c) ^ (b & c));
+    h = g, g = f, f = e, e = d + one;
+    d = c, c = b, b = a, a = one + two;
   }
-  for (size_t i = 0; i < 8; i++) state[i] += v[i];
+  state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+  state[4] += e, state[5] += f, state[6] += g, state[7] += h;
   wipe(w, sizeof w);
-  wipe(v, sizeof v);
 }
 
 static void sha256_init(sha256 *hash) {

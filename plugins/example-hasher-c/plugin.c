@@ -27,9 +27,17 @@ static patd_status create(const patd_create *input, void **out_self, patd_out de
     say(detail, "the host is older than this plug-in: its patd_create is cut short");
     return PATD_STATUS_INVALID;
   }
-  if (!config_read(input->config_json, &iterations)) {
-    /* Says what is accepted and never quotes what was found. */
-    say(detail, "config: accepted is { iterations = N } with N from 1 to 10000000, or nothing");
+  patd_bytes unknown_key;
+  if (!config_read(input->config_json, &iterations, &unknown_key)) {
+    /* Names the key and what is accepted; never quotes a value, which may be a secret under the wrong key. */
+    if (unknown_key.len > 0 && unknown_key.len <= 64) {
+      say(detail, "config: unknown key `");
+      write_out(detail, unknown_key.ptr, unknown_key.len);
+      say(detail, "`; ");
+    } else {
+      say(detail, "config: ");
+    }
+    say(detail, "accepted is { iterations = N } with N from 1 to 10000000, or nothing");
     return PATD_STATUS_INVALID;
   }
   hasher *me = malloc(sizeof *me);

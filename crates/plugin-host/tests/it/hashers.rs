@@ -188,7 +188,8 @@ fn a_hasher_in_c_refuses_what_it_could_not_have_written() {
         json!({ "iterations": 1.5 }),
         json!({ "iterations": "canary" }),
         json!({ "iterations": 1, "more": "canary" }),
-        json!({ "canary": 1 }),
+        json!({ "more": "canary", "iterations": 1 }),
+        json!({ "m\u{f6}re": "canary" }),
         json!(["canary"]),
     ] {
         let error = create("example-hasher-c", config.clone()).expect_err("must be refused");
