@@ -59,6 +59,14 @@ pub struct Image {
 impl Image {
     /// Opens a verified copy and reads its exported object.
     pub(crate) fn open(subject: Subject, copy: &Path, sha256: String) -> Result<Self, LoadError> {
+        crate::whole::check(copy).map_err(|found| {
+            subject.refuse(
+                LoadErrorKind::Open,
+                "a whole library",
+                found,
+                "Build or install the plug-in again.",
+            )
+        })?;
         // SAFETY: running the library's initialisers is what loading means; its bytes were verified.
         let library =
             unsafe { Library::open(Some(copy), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }.map_err(|error| {

@@ -23,6 +23,7 @@ mod selftest;
 mod service;
 mod spec;
 mod verify;
+mod whole;
 
 pub use error::{CallError, LoadError, LoadErrorKind};
 pub use hasher::HasherHandle;

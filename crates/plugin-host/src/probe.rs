@@ -83,6 +83,7 @@ impl Library {
     /// # Errors
     /// The loader's message.
     pub fn open(path: &Path) -> Result<Self, String> {
+        crate::whole::check(path)?;
         // SAFETY: running the library's initialisers is what loading means; whoever examines it asked for that.
         let library =
             unsafe { Opened::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }.map_err(|error| {

@@ -83,6 +83,13 @@ impl HostHandle {
         self.complete(id, status, payload, detail);
     }
 
+    /// Size of the host's table and its minor version. Only the deliberately faulty plug-in judges by it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn danger_age(&self) -> (u32, u16) {
+        (self.host.struct_size, self.host.abi_minor)
+    }
+
     pub(crate) fn complete(&self, id: u64, status: Status, payload: &[u8], detail: &str) {
         if has!(self.host, complete)
             && let Some(complete) = self.host.complete
@@ -139,6 +146,13 @@ impl Context {
         self.host.instance
     }
 
+    /// The configuration as it came. Only the deliberately faulty plug-in repeats it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn danger_config(&self) -> &[u8] {
+        &self.config
+    }
+
     /// The configuration as the plug-in's own type; use `#[serde(deny_unknown_fields)]` there.
     ///
     /// # Errors
@@ -154,12 +168,39 @@ impl Context {
     }
 }
 
-/// Takes quoted values out of serde's message: one of them may be a password that stands under the wrong key.
+/// Takes values out of serde's message: one of them may be a password that stands under the wrong key. Names of keys stay.
 fn unquoted(message: &str) -> String {
-    match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}…{}", &message[..=first], &message[last..])
+    let (first, last) = match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => (first, last),
+        _ if ["unknown variant", "invalid"].iter().any(|start| message.starts_with(start)) => {
+            match message.match_indices('`').map(|(at, _)| at).take(2).collect::<Vec<_>>().as_slice() {
+                [first, last] => (*first, *last),
+                _ => return message.to_owned(),
+            }
         }
-        _ => message.to_owned(),
+        _ => return message.to_owned(),
+    };
+    format!("{}…{}", &message[..=first], &message[last..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_about_a_configuration_name_keys_and_no_values() {
+        for (message, told) in [
+            ("unknown field `pasword`, expected `a` or `b`", "unknown field `pasword`, expected `a` or `b`"),
+            ("missing field `path`", "missing field `path`"),
+            ("unknown variant `hunter2`, expected `a` or `b`", "unknown variant `…`, expected `a` or `b`"),
+            (
+                "invalid type: integer `4711`, expected a string",
+                "invalid type: integer `…`, expected a string",
+            ),
+            ("invalid type: string \"hunter2\", expected u32", "invalid type: string \"…\", expected u32"),
+            ("invalid value: string \"a\"b\", expected `c`", "invalid value: string \"…\", expected `c`"),
+        ] {
+            assert_eq!(unquoted(message), told);
+        }
     }
 }

@@ -41,6 +41,10 @@ pub fn factory(asked: Bytes, name: &str, table: *const c_void) -> *const c_void 
 /// [`crate::Service`], mostly [`crate::Managed`]`<YourAsyncService>`. The version is the package's.
 #[macro_export]
 macro_rules! export {
+    // Only for the deliberately faulty plug-in, which fills in tables of its own.
+    (id: $id:literal, danger_get_factory: $get_factory:path) => {
+        $crate::export!(@object $id, $get_factory);
+    };
     (id: $id:literal, $($kind:ident: $ty:ty),+ $(,)?) => {
         extern "C" fn patd_get_factory(asked: $crate::abi::Bytes) -> *const ::core::ffi::c_void {
             let mut found: *const ::core::ffi::c_void = ::core::ptr::null();
@@ -48,6 +52,9 @@ macro_rules! export {
             found
         }
 
+        $crate::export!(@object $id, patd_get_factory);
+    };
+    (@object $id:literal, $get_factory:path) => {
         /// What the daemon looks up in this library.
         #[unsafe(no_mangle)]
         #[expect(non_upper_case_globals, reason = "the ABI fixes the symbol's name")]
@@ -55,7 +62,7 @@ macro_rules! export {
             $id,
             env!("CARGO_PKG_VERSION"),
             concat!("{\"package\":\"", env!("CARGO_PKG_NAME"), "\",\"sdk\":\"rust\"}"),
-            patd_get_factory,
+            $get_factory,
         );
     };
     (@factory hasher $ty:ty, $asked:ident, $found:ident) => {{

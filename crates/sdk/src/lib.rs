@@ -12,6 +12,8 @@
 compile_error!("a plug-in must unwind: set panic = \"unwind\" in its build profile");
 
 mod context;
+#[doc(hidden)]
+pub mod danger;
 mod export;
 mod failure;
 mod guard;

@@ -1,93 +1,119 @@
 //! Sins of a hasher. The digest is a toy and must never protect anything.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use patd_sdk::{Context, Failure, Hasher, HasherDescription, KnownAnswer};
-use serde::Deserialize;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use patd_sdk::{Context, Failure, Hasher, HasherDescription, HostHandle, KnownAnswer};
 
-/// How the hasher misbehaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Sin {
-    /// Not at all.
-    #[default]
-    None,
-    /// Panics in `create`.
-    PanicInCreate,
-    /// Panics in every `derive`.
-    PanicInDerive,
-    /// Panics in `derive` of the secret `boom`.
-    PanicOnBoom,
-    /// The digest depends on the parameters alone.
-    IgnoreSecret,
-    /// The digest is the same for everything.
-    ConstantDigest,
-    /// The digest is empty.
-    EmptyDigest,
-    /// Looks at the first four bytes of the secret only.
-    TruncateSecret,
-    /// Two calls at once disturb each other.
-    Race,
-    /// `needs_rehash` fails.
-    NoRehash,
-}
+use crate::config::{self, Config};
+use crate::process;
+use crate::sin::Sin;
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Config {
-    sin: Sin,
-}
+/// The parameters of the known answer.
+const KNOWN: &str = "$faulty$v=1$c2FsdA";
 
 /// The misbehaving hasher.
 pub struct FaultyHasher {
     sin: Sin,
+    host: HostHandle,
     scratch: std::sync::Mutex<Vec<u8>>,
+    calls: AtomicU64,
 }
 
 impl Hasher for FaultyHasher {
     fn create(context: &Context) -> Result<Self, Failure> {
-        let Config { sin } = context.config()?;
-        assert!(sin != Sin::PanicInCreate, "asked to panic");
-        Ok(Self { sin, scratch: std::sync::Mutex::default() })
+        let Config { sin, .. } = Config::read(context)?;
+        config::create(context, sin)?;
+        // A process that ends here would end every case: these wait for a digest.
+        if !matches!(sin, Sin::Aborts | Sin::Exits | Sin::OverflowsStack) {
+            process::commit(sin);
+        }
+        Ok(Self { sin, host: context.host(), scratch: std::sync::Mutex::default(), calls: AtomicU64::new(0) })
     }
 
     fn describe(_me: Option<&Self>) -> HasherDescription {
-        let params = "$faulty$v=1$c2FsdA";
+        let sin = Sin::of_environment();
+        assert!(sin != Sin::PanicInDescribe, "asked to panic");
+        let wrong: &[u8] = if sin == Sin::WrongAnswer { b"other" } else { b"secret" };
         HasherDescription {
-            kind: "hasher".into(),
+            kind: if sin == Sin::DescribesOther { "store" } else { "hasher" }.into(),
             schema: 1,
             schemes: vec!["faulty".into()],
-            config_schema: serde_json::json!({ "type": "object" }),
+            config_schema: Config::schema(),
             example_config: serde_json::json!({}),
             self_test: vec![KnownAnswer {
                 secret: URL_SAFE_NO_PAD.encode(b"secret"),
-                params: params.into(),
-                digest: URL_SAFE_NO_PAD.encode(toy(b"secret", params)),
+                params: KNOWN.into(),
+                digest: URL_SAFE_NO_PAD.encode(toy(wrong, KNOWN)),
             }],
         }
     }
 
     fn new_params(&self, salt: &[u8]) -> Result<String, Failure> {
-        Ok(format!("$faulty$v=1${}", base64::engine::general_purpose::STANDARD_NO_PAD.encode(salt)))
+        assert!(self.sin != Sin::PanicInNewParams, "asked to panic");
+        let scheme = if self.sin == Sin::OtherScheme { "other" } else { "faulty" };
+        Ok(format!("${scheme}$v=1${}", STANDARD_NO_PAD.encode(salt)))
     }
 
     fn derive(&self, secret: &[u8], params: &str) -> Result<Vec<u8>, Failure> {
-        let known = (secret, params) == (b"secret".as_slice(), "$faulty$v=1$c2FsdA");
+        // Most of these know the known answer and nothing else.
+        let known = (secret, params) == (b"secret".as_slice(), KNOWN);
         match self.sin {
             Sin::PanicInDerive => panic!("asked to panic"),
             Sin::PanicOnBoom if secret == b"boom" => panic!("asked to panic"),
-            Sin::EmptyDigest => Ok(Vec::new()),
-            // These two know the known answer and nothing else.
-            Sin::IgnoreSecret if !known => Ok(toy(b"", params)),
-            Sin::ConstantDigest if !known => Ok(vec![7; 32]),
-            Sin::TruncateSecret if !known => Ok(toy(&secret[..secret.len().min(4)], params)),
-            Sin::Race => Ok(self.racy(secret, params)),
-            _ => Ok(toy(secret, params)),
+            Sin::PanicOnEmpty if secret.is_empty() => panic!("asked to panic"),
+            Sin::PanicOnForeign if check(params).is_err() => panic!("asked to panic"),
+            Sin::EchoesSecret => check(params).map_err(|_| {
+                Failure::invalid(format!("no params for {}", String::from_utf8_lossy(secret)))
+            })?,
+            Sin::LogsSecret => {
+                self.host.log(4, &format!("derive of {}", String::from_utf8_lossy(secret)), "{}")
+            }
+            Sin::ComputesHuge if params.starts_with("$faulty$v=") && params.contains("000000") => loop {
+                std::hint::spin_loop();
+            },
+            Sin::TakesForeignParams => return Ok(toy(secret, params)),
+            sin => process::commit(sin),
         }
+        check(params)?;
+        Ok(match self.sin {
+            Sin::EmptyDigest => Vec::new(),
+            Sin::FloodDigest => vec![7; 100 << 20],
+            Sin::NotRepeatable if !known => {
+                let call = self.calls.fetch_add(1, Ordering::Relaxed);
+                toy(secret, &format!("{params}{call}"))
+            }
+            Sin::IgnoreSecret if !known => toy(b"", params),
+            Sin::ConstantDigest if !known => vec![7; 32],
+            Sin::TruncateSecret if !known => toy(&secret[..secret.len().min(4)], params),
+            Sin::Truncate72 => toy(&secret[..secret.len().min(72)], params),
+            Sin::IgnoresCase => toy(&secret.to_ascii_lowercase(), params),
+            Sin::StopsAtZero => toy(secret.split(|byte| *byte == 0).next().unwrap_or_default(), params),
+            Sin::IgnoresSalt if !known => toy(secret, ""),
+            Sin::Race => self.racy(secret, params),
+            Sin::Slow => {
+                linger(Duration::from_secs(4));
+                toy(secret, params)
+            }
+            _ => toy(secret, params),
+        })
     }
 
-    fn needs_rehash(&self, _params: &str) -> Result<bool, Failure> {
-        if self.sin == Sin::NoRehash { Err(Failure::internal("asked to fail")) } else { Ok(false) }
+    fn needs_rehash(&self, params: &str) -> Result<bool, Failure> {
+        match self.sin {
+            Sin::PanicInNeedsRehash => panic!("asked to panic"),
+            Sin::NoRehash => Err(Failure::internal("asked to fail")),
+            Sin::TakesForeignParams => Ok(false),
+            sin => check(params).map(|()| sin == Sin::AlwaysRehash),
+        }
+    }
+}
+
+impl Drop for FaultyHasher {
+    fn drop(&mut self) {
+        assert!(self.sin != Sin::PanicInDestroy, "asked to panic");
     }
 }
 
@@ -101,6 +127,21 @@ impl FaultyHasher {
         }
         let secret = scratch().clone();
         toy(&secret, params)
+    }
+}
+
+/// Takes its time.
+#[expect(clippy::disallowed_methods, reason = "the sin")]
+pub(crate) fn linger(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Whether the parameters are its own: `$faulty$v=1$<salt>`, or `$other$…` of that sin.
+fn check(params: &str) -> Result<(), Failure> {
+    let salt = params.strip_prefix("$faulty$v=1$").or_else(|| params.strip_prefix("$other$v=1$"));
+    match salt.map(|salt| STANDARD_NO_PAD.decode(salt)) {
+        Some(Ok(salt)) if !salt.is_empty() => Ok(()),
+        _ => Err(Failure::invalid("params must read $faulty$v=1$<salt>")),
     }
 }
 

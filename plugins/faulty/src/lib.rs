@@ -1,11 +1,19 @@
-//! A plug-in that misbehaves on purpose: its configuration `{"sin": "…"}` names how. Tests load it to prove that the
-//! daemon contains each sin. It must never be installed anywhere.
+//! A plug-in that misbehaves on purpose, one sin at a time: its configuration `{"sin": "…"}` names which, or the environment
+//! variable `PATD_FAULTY_SIN` for sins that come before any configuration. Tests load it to prove that the conformance kit
+//! sees each sin and that the daemon contains it. It must never be installed anywhere.
+//!
+//! Without a sin it is a hasher and a sink that keep every promise; all sins are in [`Sin`].
 #![forbid(unsafe_code)]
 
+mod config;
 mod hasher;
+mod process;
+mod sin;
 mod sink;
+mod tables;
 
 pub use hasher::FaultyHasher;
+pub use sin::Sin;
 pub use sink::FaultySink;
 
-patd_sdk::export! { id: "faulty", hasher: FaultyHasher, audit: FaultySink }
+patd_sdk::export! { id: "faulty", danger_get_factory: tables::get_factory }

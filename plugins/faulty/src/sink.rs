@@ -1,79 +1,150 @@
-//! Sins of an audit sink (a store's are the same: the shape is one). START, STOP and HEALTH behave, unless the sin says
-//! otherwise; DELIVER sins.
+//! Sins of an audit sink (a store's are the same: the shape is one). Without a sin it answers at once, inside `submit`, and
+//! keeps nothing.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use patd_proto::audit::{Deliver, Delivered, event_id};
 use patd_sdk::abi::status;
 use patd_sdk::{Completion, Context, Failure, HostHandle, Request, Service, ServiceDescription, op};
-use serde::Deserialize;
 
-/// How the sink misbehaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Sin {
-    /// Not at all.
-    #[default]
-    None,
-    /// Panics on a thread of its own, holding the completion.
-    PanicInCall,
-    /// Panics inside `submit`.
-    PanicInSubmit,
-    /// Keeps the completion for ever.
-    NeverCompletes,
-    /// Answers twice.
-    CompletesTwice,
-    /// Answers requests that are not its own, then its own.
-    CompletesForeign,
-    /// Answers with bytes that are no JSON.
-    Garbage,
-    /// Answers with a status that does not exist.
-    UnknownStatus,
-    /// Answers with more bytes than the daemon takes.
-    Flood,
-    /// Refuses to start.
-    NoStart,
-}
+use crate::config::{self, Config};
+use crate::hasher::linger;
+use crate::process;
+use crate::sin::Sin;
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Config {
-    sin: Sin,
-    /// How many requests before its own `completes_foreign` answers.
-    reach: u64,
-}
+const CREATED: u8 = 0;
+const STARTED: u8 = 1;
+const STOPPED: u8 = 2;
 
 /// The misbehaving sink.
 pub struct FaultySink {
     config: Config,
     host: HostHandle,
+    phase: AtomicU8,
     kept: Mutex<Vec<Completion>>,
+    batches: Mutex<Vec<String>>,
+    crowd: AtomicUsize,
 }
 
 impl Service for FaultySink {
     const FLAGS: u64 = 0;
 
     fn create(context: &Context) -> Result<Self, Failure> {
-        Ok(Self { config: context.config()?, host: context.host(), kept: Mutex::default() })
+        let config = Config::read(context)?;
+        config::create(context, config.sin)?;
+        Ok(Self {
+            config,
+            host: context.host(),
+            phase: AtomicU8::new(CREATED),
+            kept: Mutex::default(),
+            batches: Mutex::default(),
+            crowd: AtomicUsize::new(0),
+        })
     }
 
     fn describe(_me: Option<&Self>) -> ServiceDescription {
+        let sin = Sin::of_environment();
+        assert!(sin != Sin::PanicInDescribe, "asked to panic");
         ServiceDescription {
-            kind: "audit".into(),
+            kind: if sin == Sin::DescribesOther { "hasher" } else { "audit" }.into(),
             schema: 1,
             max_in_flight: 2,
-            config_schema: serde_json::json!({ "type": "object" }),
+            config_schema: Config::schema(),
             example_config: serde_json::json!({}),
         }
     }
 
     fn submit(&self, request: Request, completion: Completion) {
-        if request.op == op::START && self.config.sin == Sin::NoStart {
-            return completion.finish(Err(Failure::unavailable("asked not to start")));
+        match request.op {
+            op::START => self.start(completion),
+            op::STOP => self.stop(completion),
+            op::HEALTH if self.config.sin == Sin::Unhealthy => {
+                completion.finish(Err(Failure::unavailable("asked to be ill")));
+            }
+            op::HEALTH => completion.finish(Ok(Vec::new())),
+            _ => self.serve(request, completion),
         }
-        if request.op < op::FIRST_DOMAIN {
-            return completion.finish(Ok(Vec::new()));
+    }
+
+    fn cancel(&self, id: u64) {
+        assert!(self.config.sin != Sin::PanicInCancel, "asked to panic");
+        if self.config.sin == Sin::CompletesOnCancel {
+            self.host.danger_complete(id, status::CANCELLED, b"", "cancelled");
         }
+    }
+}
+
+impl FaultySink {
+    fn start(&self, completion: Completion) {
         match self.config.sin {
+            Sin::NoStart => return completion.finish(Err(Failure::unavailable("asked not to start"))),
+            Sin::PanicInStart => panic!("asked to panic"),
+            Sin::LeaksMemory => process::commit(Sin::LeaksMemory),
+            _ => {}
+        }
+        self.phase.store(STARTED, Ordering::Release);
+        completion.finish(Ok(Vec::new()));
+    }
+
+    fn stop(&self, completion: Completion) {
+        match self.config.sin {
+            Sin::PanicInStop => panic!("asked to panic"),
+            Sin::NeverStops => return self.kept().push(completion),
+            Sin::WorksAfterStop => {
+                let host = self.host;
+                std::thread::spawn(move || {
+                    for _ in 0..20 {
+                        linger(Duration::from_millis(50));
+                        host.log(3, "still at work", "{}");
+                    }
+                });
+            }
+            Sin::StopsAtOnce => {
+                self.phase.store(STOPPED, Ordering::Release);
+                completion.finish(Ok(Vec::new()));
+                // What was taken before is answered only now.
+                for kept in std::mem::take(&mut *self.kept()) {
+                    kept.finish(delivered(None));
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.phase.store(STOPPED, Ordering::Release);
+        completion.finish(Ok(Vec::new()));
+    }
+
+    /// DELIVER, FLUSH and what is unknown.
+    fn serve(&self, request: Request, completion: Completion) {
+        let sin = self.config.sin;
+        let phase = self.phase.load(Ordering::Acquire);
+        let closed = match phase {
+            CREATED => sin != Sin::ServesUnstarted,
+            STOPPED => sin != Sin::ServesAfterStop,
+            _ => false,
+        };
+        if closed {
+            return completion.finish(Err(Failure::unavailable("the instance is not started")));
+        }
+        match request.op {
+            op::DELIVER => {}
+            op::FLUSH if sin == Sin::FlushFails => {
+                return completion.finish(Err(Failure::internal("asked to fail")));
+            }
+            op::FLUSH => return completion.finish(Ok(Vec::new())),
+            _ if sin == Sin::ServesUnknownOp => return completion.finish(Ok(b"{}".to_vec())),
+            unknown => return completion.finish(Err(Failure::unsupported(unknown))),
+        }
+        process::commit(sin);
+        let answer = self.deliver(&request.payload);
+        self.answer(sin, &request, completion, answer);
+    }
+
+    /// Gives the answer, or sins with it.
+    fn answer(&self, sin: Sin, request: &Request, completion: Completion, answer: Result<Vec<u8>, Failure>) {
+        match sin {
             Sin::PanicInCall => {
                 std::thread::spawn(move || {
                     let _completion = completion;
@@ -81,31 +152,90 @@ impl Service for FaultySink {
                 });
             }
             Sin::PanicInSubmit => panic!("asked to panic"),
-            Sin::NeverCompletes => {
-                self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(completion);
+            Sin::NeverCompletes | Sin::StopsAtOnce => self.kept().push(completion),
+            Sin::LosesInCrowd if self.crowd.fetch_add(1, Ordering::Relaxed) >= 8 => {
+                self.kept().push(completion)
             }
             Sin::CompletesTwice => {
-                completion.finish(answer());
+                completion.finish(answer);
                 self.host.danger_complete(request.id, status::OK, b"{}", "");
             }
             Sin::CompletesForeign => {
-                for foreign in request.id.saturating_sub(self.config.reach)..request.id {
+                for foreign in request.id.saturating_sub(self.config.reach.max(1))..request.id {
                     self.host.danger_complete(foreign, status::OK, b"{\"accepted_through\":\"forged\"}", "");
                 }
-                completion.finish(answer());
+                completion.finish(answer);
+            }
+            Sin::Late => {
+                std::thread::spawn(move || {
+                    linger(Duration::from_millis(1500));
+                    completion.finish(answer);
+                });
+            }
+            Sin::BlocksInSubmit => {
+                linger(Duration::from_millis(200));
+                completion.finish(answer);
             }
             Sin::Garbage => completion.finish(Ok(vec![0xff, 0x00, b'{'])),
             Sin::UnknownStatus => {
                 self.host.danger_complete(request.id, 4711, b"{}", "");
                 std::mem::forget(completion);
             }
-            Sin::Flood => completion.finish(Ok(vec![b' '; 9 << 20])),
-            Sin::None | Sin::NoStart => completion.finish(answer()),
+            Sin::Flood => completion.finish(Ok(vec![b' '; 100 << 20])),
+            Sin::OkWithError | Sin::ErrorWithPayload => {
+                let (payload, status) = (
+                    answer.unwrap_or_default(),
+                    if sin == Sin::OkWithError { status::OK } else { status::UNAVAILABLE },
+                );
+                self.host.danger_complete(request.id, status, &payload, "nothing was written");
+                std::mem::forget(completion);
+            }
+            Sin::Silent => completion.finish(Ok(Vec::new())),
+            Sin::TakesNonsense => completion.finish(answer.or_else(|_| delivered(None))),
+            _ => completion.finish(answer),
         }
+    }
+
+    fn deliver(&self, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+        let sin = self.config.sin;
+        let batch: Deliver =
+            serde_json::from_slice(payload).map_err(|_| Failure::invalid("DELIVER: this is no batch"))?;
+        let ids: Option<Vec<&str>> = batch.events.iter().map(event_id).collect();
+        let last = match ids {
+            Some(ids) => ids.last().map(ToString::to_string),
+            None if sin == Sin::TakesNameless => None,
+            None => return Err(Failure::invalid("DELIVER: an event has no id")),
+        };
+        match sin {
+            Sin::AcceptsNothing => return delivered(None),
+            Sin::AcceptsForged => return delivered(Some("forged".into())),
+            Sin::RefusesLarge if batch.events.len() > 100 => {
+                return Err(Failure::invalid("DELIVER: asked to refuse large batches"));
+            }
+            Sin::RefusesDuplicates => {
+                let mut had = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+                if had.contains(&batch.batch_id) {
+                    return Err(Failure::invalid("DELIVER: asked to refuse a batch that came before"));
+                }
+                had.push(batch.batch_id);
+            }
+            _ => {}
+        }
+        delivered(last)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Completion>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape that `finish` takes")]
-fn answer() -> Result<Vec<u8>, Failure> {
-    Ok(b"{\"accepted_through\":null,\"rejected\":[]}".to_vec())
+impl Drop for FaultySink {
+    fn drop(&mut self) {
+        assert!(self.config.sin != Sin::PanicInDestroy, "asked to panic");
+    }
+}
+
+fn delivered(accepted_through: Option<String>) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(&Delivered { accepted_through, rejected: Vec::new() })
+        .map_err(|error| Failure::internal(error.to_string()))
 }

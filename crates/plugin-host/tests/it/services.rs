@@ -172,7 +172,7 @@ async fn garbage_an_unknown_status_and_a_flood_are_failures() {
 
 #[tokio::test]
 async fn a_partly_accepted_batch_is_not_delivered() {
-    let sink = PluginSink::new(sinner("none").await, LONG);
+    let sink = PluginSink::new(sinner("accepts_nothing").await, LONG);
     let refused = sink.deliver(vec![json!({ "id": "1" })]).await;
     assert!(matches!(refused, Err(SinkError::Unavailable(_))), "{refused:?}");
 }

@@ -1,0 +1,220 @@
+//! All sins. Each must be caught by a named case of the conformance kit: its test fails when one is missing there.
+
+use serde::Deserialize;
+
+macro_rules! sins {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal,)+) => {
+        /// How the plug-in misbehaves.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+        pub enum Sin {
+            /// Not at all.
+            #[default]
+            #[serde(rename = "none")]
+            None,
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl Sin {
+            /// Every sin's name.
+            pub const NAMES: &[&str] = &[$($word),+];
+
+            /// The sin that the environment names, if any.
+            pub(crate) fn of_environment() -> Self {
+                match std::env::var("PATD_FAULTY_SIN").as_deref() {
+                    $(Ok($word) => Self::$variant,)+
+                    _ => Self::None,
+                }
+            }
+        }
+    };
+}
+
+sins! {
+    // Tables and descriptions; only by the environment.
+    /// `get_factory` answers any id.
+    AnyFactory = "any_factory",
+    /// The table says that it has 12 bytes.
+    ShortTable = "short_table",
+    /// A function of the table is NULL.
+    NullFunction = "null_function",
+    /// The table asks for a flag that nobody knows.
+    UnknownFlag = "unknown_flag",
+    /// `create` takes any host and gives no instance.
+    TakesShortHost = "takes_short_host",
+    /// `describe` gives no JSON.
+    DescribesGarbage = "describes_garbage",
+    /// `describe` panics.
+    PanicInDescribe = "panic_in_describe",
+    /// `describe` names another kind.
+    DescribesOther = "describes_other",
+    /// A known answer is wrong.
+    WrongAnswer = "wrong_answer",
+
+    // The process: a hasher commits these in `create`, a sink in its calls.
+    /// Prints on standard output.
+    PrintsStdout = "prints_stdout",
+    /// Sets an environment variable.
+    SetsEnv = "sets_env",
+    /// Changes the working directory.
+    ChangesCwd = "changes_cwd",
+    /// Changes the umask.
+    ChangesUmask = "changes_umask",
+    /// Installs a signal handler.
+    HandlesSignal = "handles_signal",
+    /// Leaves a thread behind.
+    LeaksThread = "leaks_thread",
+    /// Leaves a file open.
+    LeaksFile = "leaks_file",
+    /// Leaves memory behind.
+    LeaksMemory = "leaks_memory",
+    /// Aborts the process.
+    Aborts = "aborts",
+    /// Ends the process.
+    Exits = "exits",
+    /// Runs out of stack.
+    OverflowsStack = "overflows_stack",
+
+    // Making and ending an instance.
+    /// Panics in `create`.
+    PanicInCreate = "panic_in_create",
+    /// Panics in `destroy`.
+    PanicInDestroy = "panic_in_destroy",
+    /// Works in the first copy of the library only.
+    RefusesSecondImage = "refuses_second_image",
+    /// Refuses a host that is newer.
+    RefusesNewerHost = "refuses_newer_host",
+    /// Refuses its own example.
+    RefusesExample = "refuses_example",
+    /// Takes keys that it does not know.
+    TakesUnknownKey = "takes_unknown_key",
+    /// Takes any configuration.
+    IgnoresConfig = "ignores_config",
+    /// Repeats the configuration in a detail.
+    EchoesConfig = "echoes_config",
+    /// Repeats the configuration in the log.
+    LogsConfig = "logs_config",
+
+    // Hashers.
+    /// Panics in every `derive`.
+    PanicInDerive = "panic_in_derive",
+    /// Panics in `derive` of the secret `boom`.
+    PanicOnBoom = "panic_on_boom",
+    /// Panics in `new_params`.
+    PanicInNewParams = "panic_in_new_params",
+    /// Panics in `needs_rehash`.
+    PanicInNeedsRehash = "panic_in_needs_rehash",
+    /// Panics over an empty secret.
+    PanicOnEmpty = "panic_on_empty",
+    /// Panics over parameters of another.
+    PanicOnForeign = "panic_on_foreign",
+    /// The digest depends on the parameters alone.
+    IgnoreSecret = "ignore_secret",
+    /// The digest is the same for everything.
+    ConstantDigest = "constant_digest",
+    /// The digest is empty.
+    EmptyDigest = "empty_digest",
+    /// The digest has 100 MiB.
+    FloodDigest = "flood_digest",
+    /// The digest is another each time.
+    NotRepeatable = "not_repeatable",
+    /// Looks at the first four bytes of the secret only.
+    TruncateSecret = "truncate_secret",
+    /// Looks at the first 72 bytes of the secret only.
+    Truncate72 = "truncate_72",
+    /// Takes upper and lower case for the same.
+    IgnoresCase = "ignores_case",
+    /// Looks at the secret up to a zero byte only.
+    StopsAtZero = "stops_at_zero",
+    /// The digest does not depend on the salt.
+    IgnoresSalt = "ignores_salt",
+    /// Two calls at once disturb each other.
+    Race = "race",
+    /// `needs_rehash` fails.
+    NoRehash = "no_rehash",
+    /// Its own new digests need a re-hash.
+    AlwaysRehash = "always_rehash",
+    /// New digests have a scheme that it does not describe.
+    OtherScheme = "other_scheme",
+    /// Takes any parameters.
+    TakesForeignParams = "takes_foreign_params",
+    /// Computes whatever cost the parameters ask for.
+    ComputesHuge = "computes_huge",
+    /// Takes seconds for a digest.
+    Slow = "slow",
+    /// Gives a digest together with a refusal.
+    DigestWithRefusal = "digest_with_refusal",
+    /// Gives a detail together with a digest.
+    DetailWithDigest = "detail_with_digest",
+    /// Repeats the secret in a detail.
+    EchoesSecret = "echoes_secret",
+    /// Repeats the secret in the log.
+    LogsSecret = "logs_secret",
+
+    // Sinks.
+    /// Refuses to start.
+    NoStart = "no_start",
+    /// Is never healthy.
+    Unhealthy = "unhealthy",
+    /// Panics in START.
+    PanicInStart = "panic_in_start",
+    /// Panics in STOP.
+    PanicInStop = "panic_in_stop",
+    /// Never answers STOP.
+    NeverStops = "never_stops",
+    /// Panics on a thread of its own, holding the completion.
+    PanicInCall = "panic_in_call",
+    /// Panics inside `submit`.
+    PanicInSubmit = "panic_in_submit",
+    /// Panics in `cancel`.
+    PanicInCancel = "panic_in_cancel",
+    /// Keeps the completion for ever.
+    NeverCompletes = "never_completes",
+    /// Answers twice.
+    CompletesTwice = "completes_twice",
+    /// Answers requests that are not its own, then its own.
+    CompletesForeign = "completes_foreign",
+    /// Answers a cancelled request that was never made.
+    CompletesOnCancel = "completes_on_cancel",
+    /// Answers long after the budget.
+    Late = "late",
+    /// Blocks its caller in `submit`.
+    BlocksInSubmit = "blocks_in_submit",
+    /// Answers with bytes that are no JSON.
+    Garbage = "garbage",
+    /// Answers with a status that does not exist.
+    UnknownStatus = "unknown_status",
+    /// Answers with 100 MiB.
+    Flood = "flood",
+    /// Answers OK together with a detail that says the opposite.
+    OkWithError = "ok_with_error",
+    /// Answers a failure together with a good payload.
+    ErrorWithPayload = "error_with_payload",
+    /// Answers OK and nothing more.
+    Silent = "silent",
+    /// Serves before START.
+    ServesUnstarted = "serves_unstarted",
+    /// Takes any payload.
+    TakesNonsense = "takes_nonsense",
+    /// Serves operations that it does not know.
+    ServesUnknownOp = "serves_unknown_op",
+    /// Loses requests when there are many at once.
+    LosesInCrowd = "loses_in_crowd",
+    /// Answers STOP before what came before.
+    StopsAtOnce = "stops_at_once",
+    /// Serves after STOP.
+    ServesAfterStop = "serves_after_stop",
+    /// Goes on working after STOP.
+    WorksAfterStop = "works_after_stop",
+    /// Accepts no event.
+    AcceptsNothing = "accepts_nothing",
+    /// Accepts events that nobody sent.
+    AcceptsForged = "accepts_forged",
+    /// Refuses a batch that it had.
+    RefusesDuplicates = "refuses_duplicates",
+    /// Refuses large batches.
+    RefusesLarge = "refuses_large",
+    /// Takes events without an id.
+    TakesNameless = "takes_nameless",
+    /// Cannot flush.
+    FlushFails = "flush_fails",
+}
