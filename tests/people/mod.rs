@@ -6,3 +6,4 @@ mod limits;
 mod members;
 mod second_factor;
 mod secrets;
+mod sessions;

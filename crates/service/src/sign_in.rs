@@ -5,7 +5,7 @@ use std::sync::Arc;
 use patd_core::event::Actor;
 use patd_core::id::SessionId;
 use patd_core::name::Username;
-use patd_core::record::{SessionKind, Token, User};
+use patd_core::record::{Membership, SessionKind, Site, Token, User};
 use patd_core::rules::password::{Code, PasswordSignIn as PasswordRule, sign_in_with_password};
 use patd_core::rules::session::sign_out;
 use patd_core::rules::sign_in::{self as rule, TokenSignIn};
@@ -75,20 +75,16 @@ impl Service {
                 return Err(Error::CredentialsRejected);
             };
             let home_member = home_member.load_full();
-            let there = match &visited {
-                Some(site) => {
-                    let row = site.row.load_full();
-                    let member = self.world.facts.membership(directory, row.luid, owner_row.luid).await?;
-                    member.map(|member| (row, member.load_full()))
-                }
-                None => None,
-            };
+            let there = self.place_of(visited.as_deref(), owner_row.luid).await?;
+            let before = previous.as_ref().and_then(|session| self.world.site(session.site));
+            let before = self.place_of(before.as_deref(), owner_row.luid).await?;
             let (id, new_secret) = self.fresh_session();
             let ask = TokenSignIn {
                 credential_ok: verdict != Verdict::Wrong,
                 claimed_name: token_name,
                 token: &token,
                 previous: previous.as_ref(),
+                previous_at: before.as_ref().map(|(site, member)| Place { site, member }),
                 owner: &owner_row,
                 home: Place { site: &home_row, member: &home_member },
                 visited: there.as_ref().map(|(site, member)| Place { site, member }),
@@ -214,7 +210,6 @@ impl Service {
     /// # Errors
     /// `AlreadyAtSite`, `SwitchRefused`, `Unavailable`.
     pub async fn switch_site(&self, caller: &Caller, target: SiteRef<'_>, from: From) -> Result<SignedIn> {
-        let directory = &*self.world.directory;
         let store = self.world.store_of(caller.home).ok_or(Error::SessionRevoked { at: None })?;
         let target = self.world.sites.load().find(target.0).cloned();
         for _ in 0..TRIES {
@@ -230,14 +225,7 @@ impl Service {
             };
             let (home_site, home_member) =
                 (acting.live.home_site.load_full(), acting.live.home_member.load_full());
-            let there = match &target {
-                Some(site) => {
-                    let row = site.row.load_full();
-                    let member = self.world.facts.membership(directory, row.luid, caller.user).await?;
-                    member.map(|member| (row, member.load_full()))
-                }
-                None => None,
-            };
+            let there = self.place_of(target.as_deref(), caller.user).await?;
             let (id, secret) = self.fresh_session();
             let ask = Switch {
                 session: &acting.live.session,
@@ -253,6 +241,18 @@ impl Service {
             }
         }
         Err(contended())
+    }
+
+    /// A site with a person's membership, where there is one.
+    async fn place_of(
+        &self,
+        site: Option<&SiteRuntime>,
+        user: patd_core::id::UserLuid,
+    ) -> Result<Option<(Arc<Site>, Arc<Membership>)>> {
+        let Some(site) = site else { return Ok(None) };
+        let row = site.row.load_full();
+        let member = self.world.facts.membership(&*self.world.directory, row.luid, user).await?;
+        Ok(member.map(|member| (row, member.load_full())))
     }
 
     fn fresh_session(&self) -> (SessionId, Secret256) {

@@ -7,8 +7,8 @@ use crate::event::{Actor, EndReason, Event, EventType, Origin};
 use crate::id::{EventId, SessionId, SiteLuid, Version};
 use crate::record::{Ended, Session, SessionKind, SessionToken, Token, User};
 use crate::refusal::Refusal;
-use crate::rules::session::{epochs, natural_end};
-use crate::rules::token::{idle_limit, is_open, stored_end, token_state};
+use crate::rules::session::{SessionFacts, epochs, natural_end, session_state};
+use crate::rules::token::{idle_limit, stored_end, token_state};
 use crate::rules::{Context, Draft, NewSession, Place};
 use crate::time::Timestamp;
 
@@ -23,6 +23,8 @@ pub struct TokenSignIn<'a> {
     pub token: &'a Token,
     /// The session that the token's row names, if its row still exists.
     pub previous: Option<&'a Session>,
+    /// Where that session is open; `None` when the site is unknown or the owner was never a member.
+    pub previous_at: Option<Place<'a>>,
     /// The token's owner.
     pub owner: &'a User,
     /// The token's home.
@@ -83,15 +85,41 @@ pub fn sign_in_with_token(cx: &mut Context<'_>, ask: TokenSignIn<'_>) -> Result<
     };
     let mut draft = Draft::default();
     draft.events.push(cx.event(EventType::SessionOpened, Some(token.site)).of_session(&session));
-    let previous = ask.previous.filter(|s| Some(s.id) == token.session && is_open(s, cx.now));
-    if let Some(previous) = previous {
-        supersede(cx, &mut draft, previous, EndReason::Superseded, new.id, token.site);
+    let mut superseded = None;
+    if let Some(previous) = ask.previous.filter(|s| Some(s.id) == token.session && s.ended.is_none()) {
+        match died_before(previous, &ask, cx.now) {
+            None => {
+                supersede(cx, &mut draft, previous, EndReason::Superseded, new.id, token.site);
+                superseded = Some((previous.id, cx.now));
+            }
+            Some(ended) => write_down(cx, &mut draft, previous, ended, token.site),
+        }
     }
     draft.update(Row::Token(used.clone()));
     draft.insert(Row::Session(session.clone()));
-    let superseded = previous.map(|s| (s.id, cx.now));
     let after = Token { version: Version(used.version.0 + 1), ..used };
     Ok(SignedIn { changes: draft.done(cx), session, superseded, token: Some(after) })
+}
+
+/// The end of a session whose row does not tell it yet: its time has run out, or an epoch or policy killed it.
+fn died_before(session: &Session, ask: &TokenSignIn<'_>, now: Timestamp) -> Option<Ended> {
+    let revoked = Refusal::SessionRevoked { ended_at: None };
+    let state = ask.previous_at.ok_or(revoked).and_then(|visited| {
+        session_state(session, SessionFacts { user: ask.owner, visited, home: Some(ask.home) }, now)
+    });
+    let reason = match state {
+        Ok(()) => return None,
+        Err(Refusal::SessionExpired { .. }) => EndReason::Expired,
+        Err(_) => EndReason::Revoked,
+    };
+    Some(Ended { at: now.min(session.expires_at), reason, successor: None })
+}
+
+/// Adds the end of a session that was dead before: a token may have one row that is not ended, and no more.
+fn write_down(cx: &mut Context<'_>, draft: &mut Draft, old: &Session, ended: Ended, trail: SiteLuid) {
+    let event = cx.event(EventType::SessionEnded, Some(trail)).of_session(old);
+    draft.events.push(event.because(ended.reason.as_str()));
+    draft.update(Row::Session(Session { ended: Some(ended), ..old.clone() }));
 }
 
 /// Adds the end of a session that gives way to another.

@@ -370,10 +370,7 @@ impl StateMachineTest for Patd {
         for (i, id) in patd.sessions.iter().enumerate() {
             let state = patd.world.state(*id);
             assert_eq!(state.is_ok(), model.session_lives(i), "session {i}: {state:?}, model {model:#?}");
-            // A session that a policy or a membership ended may be called superseded by a later sign-in.
-            if let (Err(refusal), Some(why)) = (&state, model.sessions[i].dead)
-                && why != "session-revoked"
-            {
+            if let (Err(refusal), Some(why)) = (&state, model.sessions[i].dead) {
                 assert_eq!(refusal.name(), why, "session {i}");
             }
         }

@@ -55,6 +55,15 @@ pub(crate) struct Session {
     pub(crate) dead: Option<&'static str>,
 }
 
+impl Session {
+    /// What has run out already is not revoked.
+    fn revoke(&mut self, now: i64) {
+        if self.dead.is_none() && now < self.ends {
+            self.dead = Some("session-revoked");
+        }
+    }
+}
+
 /// What can happen. Indexes of tokens and sessions are taken modulo how many there are.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -163,21 +172,23 @@ impl Model {
     }
 
     fn kill_token(&mut self, token: usize, why: &'static str) {
+        let now = self.now;
         self.tokens[token].dead.get_or_insert(why);
         for session in self.sessions.iter_mut().filter(|s| s.token == Some(token)) {
-            session.dead.get_or_insert("session-revoked");
+            session.revoke(now);
         }
     }
 
     /// What a membership's end takes with it: tokens at home here, and whatever is open here.
     fn kill_membership(&mut self, person: usize, site: usize) {
+        let now = self.now;
         for token in 0..self.tokens.len() {
             if self.tokens[token].person == person && self.tokens[token].site == site {
                 self.kill_token(token, "token-revoked");
             }
         }
         for session in self.sessions.iter_mut().filter(|s| s.person == person && s.site == site) {
-            session.dead.get_or_insert("session-revoked");
+            session.revoke(now);
         }
     }
 
@@ -269,8 +280,8 @@ impl Model {
             let Some(token) = session.token else { continue };
             let home = self.tokens[token].site;
             let ends = (home == site && !pat) || (home != site && session.site == site && !foreign);
-            if ends && self.now < session.ends {
-                session.dead.get_or_insert("session-revoked");
+            if ends {
+                session.revoke(self.now);
             }
         }
     }
@@ -292,10 +303,10 @@ impl Model {
             Step::SetPassword { session } => {
                 let Some(i) = self.index(session) else { return };
                 if self.session_lives(i) && self.sessions[i].token.is_none() {
-                    let person = self.sessions[i].person;
+                    let (person, now) = (self.sessions[i].person, self.now);
                     for (j, other) in self.sessions.iter_mut().enumerate() {
                         if j != i && other.person == person && other.token.is_none() {
-                            other.dead.get_or_insert("session-revoked");
+                            other.revoke(now);
                         }
                     }
                 }

@@ -1,7 +1,8 @@
 //! R3: one token, one session.
 
-use patd_core::changes::Conflict;
-use patd_core::event::EventType;
+use patd_core::changes::{Conflict, Row};
+use patd_core::event::{EndReason, EventType};
+use patd_core::id::SiteLuid;
 use patd_core::refusal::Refusal;
 use patd_core::rules::session::sign_out;
 use patd_core::time::Span;
@@ -67,4 +68,34 @@ fn r3_a_sign_out_that_races_a_sign_in_cannot_end_the_new_session() {
     let new = w.sign_in(token.id, GLOBEX).expect("signs in").session;
     assert!(matches!(w.apply(&leaving), Err(Conflict::Row(..))));
     assert_eq!((w.state(new.id), w.live_sessions_of(token.id)), (Ok(()), 1));
+}
+
+#[test]
+fn r3_a_session_that_ran_out_or_was_killed_is_not_called_superseded_and_does_not_stand_in_the_way() {
+    for (dies, name, reason) in [
+        ((|w| w.wait(Span::minutes(121))) as fn(&mut World), "session-expired", EndReason::Expired),
+        (|w| w.set_policy(GLOBEX, |p| p.foreign_tokens = false), "session-revoked", EndReason::Revoked),
+        (|w| revoked_membership(w, GLOBEX), "session-revoked", EndReason::Revoked),
+    ] {
+        let mut w = World::new();
+        let token = w.token_of(MEMBER, ACME, "ci");
+        let old = w.sign_in(token.id, GLOBEX).expect("signs in").session;
+        dies(&mut w);
+        let at = w.events.len();
+        let signed = w.sign_in(token.id, ACME).expect("signs in");
+        assert_eq!(signed.superseded, None, "{name}");
+        let ended = w.session(old.id).expect("kept").ended.expect("written down");
+        assert_eq!((ended.reason, ended.successor), (reason, None));
+        assert_eq!(ended.at, if name == "session-expired" { old.expires_at } else { w.now });
+        assert_eq!(w.state(old.id).expect_err("dead").name(), name);
+        assert_eq!(w.state(signed.session.id), Ok(()));
+        assert_eq!(w.kinds_since(at), [EventType::SessionOpened, EventType::SessionEnded]);
+    }
+}
+
+/// Removed and invited again: the epoch has risen, the person is a member.
+fn revoked_membership(w: &mut World, site: SiteLuid) {
+    let mut member = w.membership(site, MEMBER).expect("a member");
+    member.access_epoch = member.access_epoch.next();
+    w.put(Row::Membership(member));
 }

@@ -2,7 +2,7 @@
 
 use patd_core::changes::{Changes, Conflict, Expect, Row, Write};
 use patd_core::id::Version;
-use patd_core::record::Token;
+use patd_core::record::{Session, Token};
 
 use crate::world::{World, index};
 
@@ -74,6 +74,12 @@ impl World {
                     let same = |t: &Token| t.owner == new.owner && t.site == new.site && t.name == new.name;
                     if self.tokens().iter().any(|t| t.ended.is_none() && same(t)) {
                         return Err(Conflict::TokenNameTaken(new.name.clone()));
+                    }
+                }
+                if let Row::Session(Session { token: Some(new), ended: None, .. }) = row {
+                    let open = |s: &Session| s.ended.is_none() && s.token.is_some_and(|own| own.id == new.id);
+                    if self.sessions().iter().any(open) {
+                        return Err(Conflict::Unique("one session per token".to_owned()));
                     }
                 }
                 self.put(row.clone());

@@ -243,13 +243,18 @@ impl World {
             let home =
                 (w.site(token.site).expect("a site"), w.membership(token.site, owner).expect("a member"));
             let visited = (w.site(at).expect("a site"), w.membership(at, owner));
+            let previous = token.session.and_then(|id| w.session(id));
+            let previous_at = previous
+                .as_ref()
+                .map(|s| (w.site(s.site).expect("a site"), w.membership(s.site, owner).expect("a member")));
             sign_in_with_token(
                 cx,
                 TokenSignIn {
                     credential_ok: true,
                     claimed_name: None,
                     token: &token,
-                    previous: token.session.and_then(|id| w.session(id)).as_ref(),
+                    previous: previous.as_ref(),
+                    previous_at: previous_at.as_ref().map(|(site, member)| Place { site, member }),
                     owner: &w.user(owner).expect("a person"),
                     home: Place { site: &home.0, member: &home.1 },
                     visited: visited.1.as_ref().map(|member| Place { site: &visited.0, member }),
