@@ -22,6 +22,7 @@ mod failure;
 mod header;
 mod http;
 mod interrupt;
+mod miri;
 mod out;
 mod plugins;
 mod python;
@@ -63,6 +64,8 @@ enum Task {
     Codegen(codegen::Args),
     /// What validate and sign-in cost, against nginx in the same run; writes `<target>/bench/report.md`.
     Bench(bench::Args),
+    /// Run the boundary's tests under Miri, which finds undefined behaviour; installs the nightly compiler if it is missing.
+    Miri,
     /// Work on the plug-ins.
     #[command(subcommand)]
     Plugins(plugins::Task),
@@ -76,6 +79,7 @@ fn dispatch(task: Task) -> Result<(), Failure> {
         Task::Env(command) => env::run(&command),
         Task::Codegen(args) => codegen::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Miri => miri::run(),
         Task::Plugins(task) => plugins::run(&task),
     }
 }
