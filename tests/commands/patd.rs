@@ -83,6 +83,13 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     let pinned = patd.json(&["plugin", "pin", plugin.to_str().expect("a plain path")], "");
     assert_eq!(text(&pinned, "/sha256").len(), 64);
     patd.run(&["plugin", "pin", "/nowhere.so"], "").with_code(3);
+    patd.run(&["plugin", "check", "/nowhere.so"], "").with_code(3);
+    if when == "beside" {
+        assert_eq!(patd.json(&["reload"], "")["result"], "unchanged");
+        patd.run(&["reload"], "").with_code(0);
+    } else {
+        patd.run(&["reload"], "").with_code(1).says(&["no daemon runs"]);
+    }
     patd.run(&["audit", "verify"], "").with_code(0);
     patd.json(&["audit", "verify"], "");
     patd.run(&["user", "frobnicate"], "").with_code(2);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use patd_service::service::Service;
+use patd_service::service::{Service, SiteRef};
 use serde_json::json;
 
 use crate::envelope::RequestId;
@@ -26,6 +26,7 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub fn router(service: Arc<Service>, metrics: RenderMetrics) -> Router {
     Router::new()
         .route("/readyz", get(ready))
+        .route("/readyz/{site}", get(site_ready))
         .with_state(service)
         .merge(always(metrics))
         .fallback(async || lone(Kind::NotFound, "no such address"))
@@ -50,13 +51,35 @@ fn lone(kind: Kind, detail: &str) -> Response<Body> {
 async fn ready(State(service): State<Arc<Service>>) -> Response<Body> {
     let reasons = tokio::time::timeout(READINESS_TIME, service.readiness()).await;
     let reasons = reasons.unwrap_or_else(|_| vec!["readiness could not be found out in time".to_owned()]);
-    readiness(&reasons)
+    let sites: serde_json::Map<_, _> = service
+        .sites_out_of_service()
+        .into_iter()
+        .map(|site| (site.content_url, json!({"ready": site.reasons.is_empty(), "reasons": site.reasons})))
+        .collect();
+    readiness(&reasons, &json!({"sites": sites}))
 }
 
-fn readiness(reasons: &[String]) -> Response<Body> {
+/// One site by itself: another's trouble is not its own.
+async fn site_ready(State(service): State<Arc<Service>>, Path(site): Path<String>) -> Response<Body> {
+    let site = SiteRef(&site);
+    match tokio::time::timeout(READINESS_TIME, service.site_readiness(&site)).await {
+        Ok(Some(site)) => readiness(
+            &site.reasons,
+            &json!({"site": {"luid": site.luid.to_string(), "content_url": site.content_url}}),
+        ),
+        Ok(None) => lone(Kind::NotFound, "no such site is served"),
+        Err(_) => readiness(&["readiness could not be found out in time".to_owned()], &json!({})),
+    }
+}
+
+fn readiness(reasons: &[String], further: &serde_json::Value) -> Response<Body> {
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(json!({"ready": ready, "reasons": reasons}))).into_response()
+    let mut body = json!({"ready": ready, "reasons": reasons});
+    if let (Some(body), Some(further)) = (body.as_object_mut(), further.as_object()) {
+        body.extend(further.clone());
+    }
+    (status, axum::Json(body)).into_response()
 }
 
 #[cfg(test)]
@@ -65,7 +88,10 @@ mod tests {
 
     #[test]
     fn any_reason_makes_it_not_ready() {
-        assert_eq!(readiness(&[]).status(), StatusCode::OK);
-        assert_eq!(readiness(&["store x: down".to_owned()]).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(readiness(&[], &json!({})).status(), StatusCode::OK);
+        assert_eq!(
+            readiness(&["store x: down".to_owned()], &json!({})).status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! Never opens a store beside a running daemon.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use patd_config::Config;
 use serde_json::Value;
@@ -24,7 +25,7 @@ pub(crate) enum Connection {
         /// Where it runs.
         runtime: Runtime,
         /// The service.
-        running: Running,
+        running: Arc<Running>,
         /// The lock.
         data_dir: DataDir,
     },
@@ -38,7 +39,18 @@ impl Connection {
         };
         let runtime = serve::runtime()?;
         let running = runtime.block_on(Running::start(config, &data_dir))?;
-        Ok(Self::Own { runtime, running, data_dir })
+        Ok(Self::Own { runtime, running: Arc::new(running), data_dir })
+    }
+
+    /// The running daemon; refused when there is none.
+    pub(crate) fn daemon(config: &Config) -> Result<Self, Failure> {
+        match DataDir::lock(&config.server.data_dir)? {
+            None => Ok(Self::Daemon(control_socket(&config.server.data_dir))),
+            Some(_) => Err(Failure::Refused(format!(
+                "no daemon runs on {}: start one, or put server.data_dir back if it was changed",
+                config.server.data_dir.display()
+            ))),
+        }
     }
 
     /// Whether a daemon answers.
@@ -58,7 +70,10 @@ impl Connection {
     pub(crate) fn close(self) {
         if let Self::Own { runtime, running, data_dir } = self {
             runtime.block_on(running.stop());
-            drop((running, runtime, data_dir));
+            drop(running);
+            // A plug-in's call that hangs must not hold up the end.
+            runtime.shutdown_timeout(serve::LEFT_BEHIND);
+            drop(data_dir);
         }
     }
 }

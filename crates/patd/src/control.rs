@@ -21,7 +21,7 @@ use crate::wiring::Running;
 
 /// Longest request, in bytes.
 const MAX_REQUEST: u64 = 64 * 1024;
-/// How long a peer may take.
+/// How long a peer may take to ask, and to take its answer. A command takes as long as it takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub(crate) async fn serve(listener: UnixListener, running: Arc<Running>) {
             Ok((stream, _)) => {
                 let running = Arc::clone(&running);
                 tokio::spawn(async move {
-                    if let Ok(Err(e)) = tokio::time::timeout(PATIENCE, answer(stream, &running)).await {
+                    if let Err(e) = answer(stream, &running).await {
                         tracing::warn!(error = %e, "a control connection failed");
                     }
                 });
@@ -65,7 +65,7 @@ pub(crate) async fn serve(listener: UnixListener, running: Arc<Running>) {
     }
 }
 
-async fn answer(mut stream: tokio::net::UnixStream, running: &Running) -> std::io::Result<()> {
+async fn answer(mut stream: tokio::net::UnixStream, running: &Arc<Running>) -> std::io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let reply = if peer != own && peer != 0 {
@@ -73,7 +73,8 @@ async fn answer(mut stream: tokio::net::UnixStream, running: &Running) -> std::i
     } else {
         let mut line = String::new();
         let (read, _) = stream.split();
-        tokio::io::BufReader::new(read.take(MAX_REQUEST)).read_line(&mut line).await?;
+        let mut read = tokio::io::BufReader::new(read.take(MAX_REQUEST));
+        tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
         match serde_json::from_str::<Operation>(&line) {
             Ok(operation) => match operate(running, operation).await {
                 Ok(value) => Reply::Ok(value),
@@ -86,7 +87,7 @@ async fn answer(mut stream: tokio::net::UnixStream, running: &Running) -> std::i
     };
     let mut text = serde_json::to_vec(&reply)?;
     text.push(b'\n');
-    stream.write_all(&text).await?;
+    tokio::time::timeout(PATIENCE, stream.write_all(&text)).await??;
     stream.shutdown().await
 }
 

@@ -11,7 +11,10 @@ mod failure;
 mod log;
 mod operate;
 mod output;
+mod plugins;
+mod reload;
 mod serve;
+mod stores;
 mod system;
 mod wiring;
 

@@ -1,6 +1,8 @@
 //! The operator's commands that change or read state: the same whether they come over the control socket or run
 //! with the daemon stopped.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,6 +14,7 @@ use patd_service::error::Error;
 use patd_service::view::Invited;
 
 use crate::failure::Failure;
+use crate::reload::reload;
 use crate::wiring::Running;
 
 /// Events in one answer to [`Operation::AuditEvents`].
@@ -72,6 +75,11 @@ pub(crate) enum Operation {
     },
     /// `patd plugin list`.
     PluginList,
+    /// `patd reload`.
+    Reload {
+        /// The config file that the command was given, absolute.
+        config: String,
+    },
     /// `patd verify`: the public parts of a token secret; the secret itself stays with the command.
     Token {
         /// Home number.
@@ -84,7 +92,7 @@ pub(crate) enum Operation {
 }
 
 /// Carries out a command.
-pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<Value, Failure> {
+pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Result<Value, Failure> {
     let service = &running.service;
     match operation {
         Operation::UserAdd { username, site, role } => {
@@ -157,7 +165,15 @@ pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<V
                 })
                 .collect())
         }
-        Operation::PluginList => Ok(running.plugins.clone()),
+        Operation::Reload { config } => match &running.config_path {
+            Some(own) if own.as_os_str() == config.as_str() => reload(running, own).await,
+            Some(own) => Err(Failure::Refused(format!(
+                "expected the daemon's config file {}, found {config}: name that file, or restart with this one",
+                own.display()
+            ))),
+            None => Err(Failure::Refused("no daemon runs here: there is nothing to reload".to_owned())),
+        },
+        Operation::PluginList => Ok(running.plugins()),
         Operation::Token { home, id } => {
             let (site, token) =
                 service.operator_token(HomeNumber(home), TokenId(id)).await.map_err(refused)?;
@@ -178,7 +194,7 @@ pub(crate) async fn operate(running: &Running, operation: Operation) -> Result<V
             }
             Ok(json!({
                 "healthy": findings.is_empty(), "findings": findings,
-                "live_sessions": service.live_sessions(), "plugins": running.plugins,
+                "live_sessions": service.live_sessions(), "plugins": running.plugins(),
             }))
         }
     }

@@ -1,9 +1,11 @@
-//! `patd serve`: listeners, signals, the order of start and stop.
+//! `patd serve`: listeners, signals, the order of start and stop. SIGHUP reloads (see [`crate::reload`]).
 //!
 //! The first SIGTERM or SIGINT drains: no new connections, requests in flight end, the outbox gets a last pass, stores
 //! close. The second stops at once; what was answered is durable either way (R6).
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use patd_config::Config;
@@ -18,7 +20,11 @@ use crate::control;
 use crate::data_dir::{DataDir, control_socket};
 use crate::failure::Failure;
 use crate::log;
+use crate::reload::reload;
 use crate::wiring::Running;
+
+/// How long threads that hang in a plug-in may hold up the end.
+pub(crate) const LEFT_BEHIND: Duration = Duration::from_secs(5);
 
 /// The daemon's async runtime.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -30,7 +36,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Runs the daemon until it is told to stop.
-pub(crate) fn serve(config: &Config) -> Result<(), Failure> {
+pub(crate) fn serve(path: &Path, config: &Config) -> Result<(), Failure> {
     log::install(&config.log);
     let data_dir = DataDir::lock(&config.server.data_dir)?.ok_or_else(|| {
         Failure::Start(format!(
@@ -38,10 +44,15 @@ pub(crate) fn serve(config: &Config) -> Result<(), Failure> {
             config.server.data_dir.join("patd.lock").display()
         ))
     })?;
-    runtime()?.block_on(run(config, &data_dir))
+    let path = std::fs::canonicalize(path).map_err(|e| Failure::io("find", path, e))?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(run(config, path, &data_dir));
+    // A plug-in's call that hangs must not hold up the end.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    ended
 }
 
-async fn run(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
+async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), Failure> {
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|e| Failure::Start(format!("metrics cannot be collected: {e}")))?;
@@ -51,7 +62,9 @@ async fn run(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     }
     let for_management = bind(&config.server.management).await?;
 
-    let running = Arc::new(Running::start(config, data_dir).await?);
+    let mut running = Running::start(config, data_dir).await?;
+    running.config_path = Some(path);
+    let running = Arc::new(running);
     let limits = limits(config);
     let http = Arc::new(Http {
         service: Arc::clone(&running.service),
@@ -67,6 +80,10 @@ async fn run(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     let render = Arc::new(move || {
         let live = f64::from(u32::try_from(service.live_sessions()).unwrap_or(u32::MAX));
         metrics::gauge!("patd_live_sessions").set(live);
+        for site in service.sites_out_of_service() {
+            let out = u32::try_from(site.reasons.len()).unwrap_or(u32::MAX);
+            metrics::gauge!("patd_site_instances_out_of_service", "site" => site.content_url).set(out);
+        }
         metrics.render()
     });
     let management = Server::plain(management::router(Arc::clone(&running.service), render), limits);
@@ -78,7 +95,9 @@ async fn run(config: &Config, data_dir: &DataDir) -> Result<(), Failure> {
     }
     let public = tokio::spawn(Server::public(http).serve(listeners, stop.clone()));
 
+    let reloads = tokio::spawn(reload_on_signal(Arc::clone(&running))?);
     wait_for_stop().await?;
+    reloads.abort();
     tracing::info!("stopping: requests in flight may end; a second signal stops at once");
     stop.cancel();
     tokio::spawn(async {
@@ -123,17 +142,29 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Waits for SIGTERM or SIGINT. SIGHUP does not end the daemon.
+/// Waits for SIGTERM or SIGINT.
 async fn wait_for_stop() -> Result<(), Failure> {
-    let cannot = |e: std::io::Error| Failure::Start(format!("signals cannot be received: {e}"));
-    let mut term = signal(SignalKind::terminate()).map_err(cannot)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut hup = signal(SignalKind::hangup()).map_err(cannot)?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => tracing::warn!("SIGHUP: the config is read at start only; restart to apply changes"),
-        }
+    let mut term = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        _ = int.recv() => Ok(()),
     }
+}
+
+/// Reloads at each SIGHUP; what came of it is in the log.
+fn reload_on_signal(running: Arc<Running>) -> Result<impl Future<Output = ()>, Failure> {
+    let mut hup = signal(SignalKind::hangup()).map_err(no_signals)?;
+    Ok(async move {
+        while hup.recv().await.is_some() {
+            if let Some(path) = &running.config_path {
+                // Told by the reload itself.
+                let _logged = reload(&running, path).await;
+            }
+        }
+    })
+}
+
+fn no_signals(e: std::io::Error) -> Failure {
+    Failure::Start(format!("signals cannot be received: {e}"))
 }

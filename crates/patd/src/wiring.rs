@@ -1,20 +1,17 @@
 //! From the config file to a running service: loads the plug-ins, adapts them, starts the use-cases.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patd_config::{Config, ForeignTokens, PluginConfig, ResolvedSite, Sha256Pin, Sink};
-use patd_core::id::SiteLuid;
+use arc_swap::ArcSwap;
+use patd_config::{Config, ForeignTokens, ResolvedSite};
 use patd_core::name::ContentUrl;
 use patd_core::record::Policy;
 use patd_core::time::Span;
-use patd_plugin_host::adapt::{PluginHasher, PluginSink, PluginStore, StoreRole};
-use patd_plugin_host::{HasherHandle, Image, Images, Kind, PluginSpec, ServiceHandle, plugin_file};
+use patd_plugin_host::{HasherSlot, Images, ServiceSlot, SlotStatus, SlotTimes};
 use patd_service::hash_pool::Hashers;
 use patd_service::limits;
-use patd_service::ports::{Answer, AuditSink, Hasher, Store, StoreError, StoreOpener};
 use patd_service::service::Service;
 use patd_service::start::{Parts, SitePlan};
 use serde_json::{Value, json};
@@ -22,20 +19,28 @@ use tokio::sync::Mutex;
 
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
+use crate::plugins::{Inventory, Wanted};
+use crate::stores::{Opener, Stores};
 use crate::system::{OsRandom, WallClock};
 
-/// How long a store may take for one request.
-const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long background work may take to end at a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long making and starting an instance may take when the daemon starts: an embedded store migrates in it.
+const START_PATIENCE: Duration = Duration::from_secs(600);
 
 /// A started service with what commands want to know of it.
 pub(crate) struct Running {
     pub(crate) service: Arc<Service>,
-    /// What `patd plugin list` prints.
-    pub(crate) plugins: Value,
     /// For links in invitations.
     pub(crate) public_url: String,
+    /// The config in force; held while a reload puts another in its place.
+    pub(crate) config: Mutex<Config>,
+    pub(crate) data_dir: PathBuf,
+    /// The daemon's config file, which a reload reads; no command has one.
+    pub(crate) config_path: Option<PathBuf>,
+    /// The hashers and sinks in use.
+    pub(crate) inventory: ArcSwap<Inventory>,
+    pub(crate) stores: Arc<Stores>,
 }
 
 impl Running {
@@ -46,41 +51,85 @@ impl Running {
                 "a plug-in without a pin is accepted because of `allow_unpinned`");
         }
         let key = data_dir.key(&OsRandom)?;
-        // Loading hashes files and tests hashers: not for an async thread.
-        let (loaded_config, dir) = (config.clone(), data_dir.path().to_owned());
-        let loaded = tokio::task::spawn_blocking(move || Loaded::load(&loaded_config, &dir))
-            .await
-            .map_err(|e| Failure::Start(format!("loading the plug-ins failed: {e}")))??;
-        let mut sinks: Vec<Arc<dyn AuditSink>> = Vec::new();
-        for (handle, deadline, takes) in loaded.sinks {
-            handle.start(Vec::new(), deadline).await.map_err(|e| Failure::Start(e.to_string()))?;
-            sinks.push(Arc::new(PluginSink::new(handle, deadline).taking(move |kind| takes.takes(kind))));
+        let wanted = Wanted::of(config, data_dir.path(), START_PATIENCE).await?;
+        let times = slot_times(config);
+        let start = |e: patd_plugin_host::LoadError| Failure::Start(e.to_string());
+        let mut inventory = Inventory::default();
+        for plan in wanted.hashers {
+            inventory.hashers.push(HasherSlot::open(plan, times).await.map_err(start)?);
         }
+        for (plan, settings) in wanted.sinks {
+            let slot = ServiceSlot::open(plan, times).await.map_err(start)?;
+            inventory.sinks.push((slot, settings));
+        }
+        let stores =
+            Arc::new(Stores::new(wanted.sections, data_dir.path().to_owned(), times, START_PATIENCE));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let random = Arc::new(OsRandom);
         let parts = Parts {
             clock: Arc::new(WallClock::default()),
             random,
             key,
-            hashers: Hashers::new(loaded.hashers, cores, config.limits.hash_queue as usize),
+            hashers: Hashers::of(inventory.hasher_places(), cores, config.limits.hash_queue as usize),
             password_hasher: config.defaults.password_hasher.to_string(),
-            opener: Arc::new(loaded.opener),
+            opener: Arc::new(Opener(Arc::clone(&stores))),
             directory: patd_config::DIRECTORY_STORE.to_owned(),
-            sites: config.resolved_sites().iter().map(site_plan).collect::<Result<_, _>>()?,
-            sinks,
+            sites: site_plans(config)?,
+            sinks: inventory.sink_ports(),
             limits: limits::LimitPolicy {
                 account: attempts(config, config.limits.attempts_per_account),
                 address: attempts(config, config.limits.attempts_per_address),
             },
         };
         let service = Service::start(parts).await.map_err(|e| Failure::Start(e.to_string()))?;
-        Ok(Self { service, plugins: loaded.list, public_url: config.server.public_url.to_string() })
+        Ok(Self {
+            service,
+            public_url: config.server.public_url.to_string(),
+            config: Mutex::new(config.clone()),
+            data_dir: data_dir.path().to_owned(),
+            config_path: None,
+            inventory: ArcSwap::from_pointee(inventory),
+            stores,
+        })
     }
 
-    /// Stops: see [`Service::stop`].
+    /// What `patd plugin list` prints.
+    pub(crate) fn plugins(&self) -> Value {
+        let inventory = self.inventory.load();
+        let hashers = inventory.hashers.iter().map(|slot| slot.status());
+        let sinks = inventory.sinks.iter().map(|(slot, _)| slot.status());
+        let all = hashers.chain(sinks).chain(self.stores.status());
+        all.map(|status| listed(&status)).collect()
+    }
+
+    /// Stops: see [`Service::stop`]. A reload that is under way may end first.
     pub(crate) async fn stop(&self) {
+        let _reloaded = tokio::time::timeout(STOP_PATIENCE, self.config.lock()).await;
         self.service.stop(STOP_PATIENCE).await;
     }
+}
+
+fn listed(status: &SlotStatus) -> Value {
+    let image = &status.plan.image;
+    json!({
+        "kind": status.kind.name(), "instance": status.name, "plugin": image.id(),
+        "version": image.version().to_string(), "sha256": image.sha256(), "file": image.path(),
+        "generation": status.generation, "in_flight": status.in_flight, "draining": status.draining,
+        "quarantined": status.quarantined,
+        "retry_in_s": status.retry_in.map(|left| left.as_secs_f64().ceil()),
+        "recoveries": status.recoveries, "abandoned": status.abandoned,
+        "images": Images.mapped(image.id()),
+    })
+}
+
+/// The times of every slot.
+pub(crate) fn slot_times(config: &Config) -> SlotTimes {
+    SlotTimes { drain: config.plugins.drain_timeout.duration(), ..SlotTimes::default() }
+}
+
+/// The sites of the config.
+pub(crate) fn site_plans(config: &Config) -> Result<Vec<SitePlan>, Failure> {
+    config.resolved_sites().iter().map(site_plan).collect()
 }
 
 fn attempts(config: &Config, free: u32) -> limits::Attempts {
@@ -114,115 +163,4 @@ fn site_plan(site: &ResolvedSite) -> Result<SitePlan, Failure> {
         password_hasher: site.password_hasher.to_string(),
         sinks: site.sinks.iter().map(ToString::to_string).collect(),
     })
-}
-
-/// The plug-ins of the config, loaded and (hashers) tested.
-struct Loaded {
-    hashers: Vec<Arc<dyn Hasher>>,
-    sinks: Vec<(ServiceHandle, Duration, Sink)>,
-    opener: Opener,
-    list: Value,
-}
-
-impl Loaded {
-    fn load(config: &Config, data_dir: &Path) -> Result<Self, Failure> {
-        let start = |e: patd_plugin_host::LoadError| Failure::Start(e.to_string());
-        let data_dir_text = data_dir.display().to_string();
-        let image = |plugin: &str, pin: Option<&Sha256Pin>| -> Result<Arc<Image>, Failure> {
-            let spec = PluginSpec {
-                name: plugin.to_owned(),
-                path: plugin_file(&config.plugins.dir, plugin),
-                sha256: pin.map(ToString::to_string),
-                allow_unpinned: config.plugins.allow_unpinned,
-                runtime_dir: data_dir.join("run"),
-            };
-            Images.load(&spec).map_err(start)
-        };
-        let mut list = Vec::new();
-        let mut note = |kind: &str, instance: &str, image: &Image| {
-            list.push(json!({
-                "kind": kind, "instance": instance, "plugin": image.id(), "version": image.version().to_string(),
-                "sha256": image.sha256(), "file": image.path(),
-            }));
-        };
-        let settings = |what: &str, name: &str, of: &PluginConfig, names: &[(&str, &str)]| {
-            of.to_json(names).map_err(|e| Failure::Start(format!("[{what}.{name}]: {e}")))
-        };
-
-        let mut hashers: Vec<Arc<dyn Hasher>> = Vec::new();
-        for (name, hasher) in &config.hashers {
-            let image = image(&hasher.plugin, hasher.sha256.as_ref())?;
-            let settings = settings("hashers", name, &hasher.config, &[("data_dir", &data_dir_text)])?;
-            let handle = HasherHandle::create(&image, name, &settings).map_err(start)?;
-            note("hasher", name, &image);
-            hashers.push(Arc::new(PluginHasher::new(handle)));
-        }
-        let mut sinks = Vec::new();
-        for (name, sink) in &config.sinks {
-            let image = image(&sink.plugin, sink.sha256.as_ref())?;
-            // `{site}` stays: the sink itself knows the site of each event.
-            let settings = settings("sinks", name, &sink.config, &[("data_dir", &data_dir_text)])?;
-            let handle = ServiceHandle::create(&image, Kind::Audit, name, &settings).map_err(start)?;
-            note("audit", name, &image);
-            sinks.push((handle, sink.deadline.duration(), sink.clone()));
-        }
-        let mut stores = HashMap::new();
-        for (name, store) in &config.stores {
-            let image = image(&store.plugin, store.sha256.as_ref())?;
-            note("store", name, &image);
-            stores.insert(name.to_string(), (image, store.config.clone()));
-        }
-        let opener = Opener(Arc::new(Openable {
-            stores,
-            data_dir: data_dir.to_owned(),
-            opened: Mutex::new(HashMap::new()),
-        }));
-        Ok(Self { hashers, sinks, opener, list: Value::Array(list) })
-    }
-}
-
-/// Opens stores of the config. One that is opened twice with the same settings is one instance: no file has two.
-struct Opener(Arc<Openable>);
-
-struct Openable {
-    stores: HashMap<String, (Arc<Image>, PluginConfig)>,
-    data_dir: PathBuf,
-    opened: Mutex<HashMap<(String, String), Arc<dyn Store>>>,
-}
-
-impl StoreOpener for Opener {
-    fn open(&self, store: &str, site: Option<SiteLuid>) -> Answer<Result<Arc<dyn Store>, StoreError>> {
-        let (inner, store) = (Arc::clone(&self.0), store.to_owned());
-        Box::pin(async move { inner.open(&store, site).await })
-    }
-}
-
-impl Openable {
-    async fn open(&self, store: &str, site: Option<SiteLuid>) -> Result<Arc<dyn Store>, StoreError> {
-        let failed = |e: String| StoreError::Failed(e);
-        let (image, config) =
-            self.stores.get(store).ok_or_else(|| failed(format!("no store is named `{store}`")))?;
-        let data_dir = self.data_dir.display().to_string();
-        let luid = site.map(|site| site.to_string());
-        let mut names = vec![("data_dir", data_dir.as_str())];
-        names.extend(luid.as_deref().map(|luid| ("luid", luid)));
-        let settings = config.to_json(&names).map_err(|e| failed(e.to_string()))?;
-        let mut opened = self.opened.lock().await;
-        let key = (store.to_owned(), settings.to_string());
-        if let Some(store) = opened.get(&key) {
-            return Ok(Arc::clone(store));
-        }
-        let name = match &luid {
-            Some(luid) if config.mentions("luid") => format!("{store}/{luid}"),
-            _ => store.to_owned(),
-        };
-        let role = if site.is_some() { StoreRole::Site } else { StoreRole::Directory };
-        let handle =
-            ServiceHandle::create(image, Kind::Store, &name, &settings).map_err(|e| failed(e.to_string()))?;
-        let started =
-            PluginStore::start(handle, role, STORE_TIMEOUT).await.map_err(|e| failed(e.to_string()))?;
-        let started: Arc<dyn Store> = Arc::new(started);
-        opened.insert(key, Arc::clone(&started));
-        Ok(started)
-    }
 }

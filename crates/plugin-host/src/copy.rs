@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -17,6 +18,42 @@ use crate::{verify, verify::stranger};
 pub(crate) struct Copied {
     pub(crate) sha256: String,
     pub(crate) path: PathBuf,
+}
+
+/// Which file this is and since when it is as it is: equal ones have equal content, once a moment has passed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    /// Cannot be set by whoever writes the file.
+    changed: (i64, i64),
+}
+
+impl Identity {
+    /// Whether the last change is so long ago that the next one would show.
+    pub(crate) fn is_settled(&self) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "compared with a file's time, no rule decides by it")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_secs()).is_ok_and(|now| self.changed.0 + 1 < now)
+    }
+}
+
+/// Checks who could have written the file of `spec`, and says which it is.
+pub(crate) fn identity(subject: &Subject, spec: &PluginSpec) -> Result<Identity, LoadError> {
+    verify::folders(subject, &spec.path)?;
+    let file = verify::open(subject, &spec.path)?;
+    let of = file.metadata().map_err(|error| {
+        subject.refuse(LoadErrorKind::File, "a file", error.to_string(), "Check the file system.")
+    })?;
+    Ok(Identity {
+        device: of.dev(),
+        inode: of.ino(),
+        size: of.size(),
+        modified: (of.mtime(), of.mtime_nsec()),
+        changed: (of.ctime(), of.ctime_nsec()),
+    })
 }
 
 /// Checks the file of `spec`, its pin, and makes or reuses the private copy.
@@ -54,7 +91,7 @@ pub(crate) fn verified(subject: &Subject, spec: &PluginSpec) -> Result<Copied, L
     Ok(Copied { sha256, path })
 }
 
-fn check_pin(subject: &Subject, spec: &PluginSpec, sha256: &str) -> Result<(), LoadError> {
+pub(crate) fn check_pin(subject: &Subject, spec: &PluginSpec, sha256: &str) -> Result<(), LoadError> {
     match &spec.sha256 {
         Some(pin) if pin.eq_ignore_ascii_case(sha256) => Ok(()),
         Some(pin) => Err(subject.refuse(

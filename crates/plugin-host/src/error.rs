@@ -30,6 +30,8 @@ pub enum LoadErrorKind {
     SelfTest,
     /// It did not start.
     Start,
+    /// The process holds as many images of this plug-in as it may.
+    Generations,
 }
 
 /// A plug-in that was refused.
@@ -53,6 +55,12 @@ impl LoadError {
     #[must_use]
     pub fn kind(&self) -> LoadErrorKind {
         self.0.kind
+    }
+
+    /// The same refusal with one more sentence.
+    pub(crate) fn and(mut self, sentence: &str) -> Self {
+        self.0.action = format!("{} {sentence}.", self.0.action);
+        self
     }
 }
 

@@ -4,11 +4,14 @@
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::RwLock;
 use patd_abi::{Bytes, Hasher, status};
 use patd_proto::describe::HasherDescription;
 use zeroize::Zeroizing;
 
+use crate::calls::Calls;
 use crate::error::{CallError, LoadError, LoadErrorKind};
 use crate::image::{Image, Kind};
 use crate::instance::Instance;
@@ -27,9 +30,13 @@ pub struct HasherHandle {
     me: *mut c_void,
     instance: &'static Instance,
     description: HasherDescription,
+    /// Derivations under way.
+    calls: Calls,
+    /// Whether it is destroyed. Held for reading during each call into the plug-in, for writing to destroy it.
+    destroyed: RwLock<bool>,
 }
 
-// SAFETY: the ABI marks derive, new_params, needs_rehash and describe thread-safe; destroy runs in Drop, alone.
+// SAFETY: the ABI marks derive, new_params, needs_rehash and describe thread-safe; destroy is guarded by `destroyed`.
 unsafe impl Send for HasherHandle {}
 // SAFETY: as above.
 unsafe impl Sync for HasherHandle {}
@@ -52,7 +59,15 @@ impl HasherHandle {
         let description: HasherDescription = crate::image::describe(image, describe, Kind::Hasher)?;
         let instance = Instance::leak(name);
         let me = crate::image::create(image, create, instance, config)?;
-        let handle = Self { image: Arc::clone(image), table, me, instance, description };
+        let handle = Self {
+            image: Arc::clone(image),
+            table,
+            me,
+            instance,
+            description,
+            calls: Calls::default(),
+            destroyed: RwLock::new(false),
+        };
         selftest::run(&handle)?;
         Ok(handle)
     }
@@ -81,12 +96,36 @@ impl HasherHandle {
         self.instance.is_quarantined()
     }
 
+    /// How long the slowest derivation that is under way has taken so far.
+    pub(crate) fn slowest(&self) -> Option<Duration> {
+        self.calls.slowest()
+    }
+
+    pub(crate) fn instance(&self) -> &'static Instance {
+        self.instance
+    }
+
+    /// Destroys the instance unless a call is under way, or it is quarantined and may be in any state; whether it did.
+    /// Later calls are refused.
+    pub(crate) fn end(&self) -> bool {
+        let Some(mut destroyed) = self.destroyed.try_write() else { return false };
+        if self.instance.is_quarantined() {
+            return false;
+        }
+        if let (Some(destroy), false) = (self.table.destroy, *destroyed) {
+            *destroyed = true;
+            // SAFETY: made by create, destroyed once; the lock says that no call is under way and keeps later ones out.
+            unsafe { destroy(self.me) }
+        }
+        true
+    }
+
     /// Public text (scheme, cost, salt) for a new digest.
     ///
     /// # Errors
     /// [`CallError`]; every one is a refusal.
     pub fn new_params(&self, salt: &[u8]) -> Result<String, CallError> {
-        let function = self.ready(self.table.new_params)?;
+        let (_here, function) = self.ready(self.table.new_params)?;
         let (mut params, mut detail) = (Output::new(MAX_PARAMS), Output::new(MAX_DETAIL));
         // SAFETY: a live instance; salt and both sinks outlive the call.
         let status = unsafe { function(self.me, Bytes::of(salt), params.out(), detail.out()) };
@@ -103,7 +142,8 @@ impl HasherHandle {
     /// # Errors
     /// [`CallError`]; every one is a refusal. A digest under 16 bytes is one.
     pub fn derive(&self, secret: &[u8], params: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
-        let function = self.ready(self.table.derive)?;
+        let (_here, function) = self.ready(self.table.derive)?;
+        let _call = self.calls.begin();
         let (mut digest, mut detail) = (Output::new(MAX_DIGEST), Output::new(MAX_DETAIL));
         // SAFETY: a live instance; secret, params and both sinks outlive the call.
         let status = unsafe {
@@ -122,7 +162,7 @@ impl HasherHandle {
     /// # Errors
     /// [`CallError`].
     pub fn needs_rehash(&self, params: &str) -> Result<bool, CallError> {
-        let function = self.ready(self.table.needs_rehash)?;
+        let (_here, function) = self.ready(self.table.needs_rehash)?;
         let mut answer = 0;
         // SAFETY: a live instance; params and the answer outlive the call.
         let status = unsafe { function(self.me, Bytes::of(params.as_bytes()), &raw mut answer) };
@@ -134,20 +174,33 @@ impl HasherHandle {
         }
     }
 
-    fn ready<F>(&self, function: Option<F>) -> Result<F, CallError> {
+    /// The function, and what keeps the instance in place while it is called.
+    fn ready<F>(
+        &self,
+        function: Option<F>,
+    ) -> Result<(parking_lot::RwLockReadGuard<'_, bool>, F), CallError> {
         if self.instance.is_quarantined() {
             return Err(CallError::Unavailable(format!("the hasher {} is quarantined", self.instance.name)));
         }
-        function.ok_or_else(|| CallError::Unsupported("the plug-in lacks this function".into()))
+        let function =
+            function.ok_or_else(|| CallError::Unsupported("the plug-in lacks this function".into()))?;
+        let here = self.destroyed.read();
+        if *here {
+            return Err(CallError::Unavailable(format!("the hasher {} was replaced", self.instance.name)));
+        }
+        Ok((here, function))
     }
 
     fn judge(&self, status: patd_abi::Status, detail: &Output) -> Result<(), CallError> {
         if status == status::OK {
+            self.instance.succeeded();
             return Ok(());
         }
         let error = CallError::of(status, detail.text());
-        if error == CallError::Panic {
-            self.instance.quarantine("it panicked");
+        match error {
+            CallError::Panic => self.instance.quarantine("it panicked"),
+            CallError::Internal(_) => self.instance.failed(),
+            _ => {}
         }
         Err(error)
     }
@@ -170,10 +223,7 @@ impl HasherHandle {
 impl Drop for HasherHandle {
     fn drop(&mut self) {
         // An instance that panicked may be in any state: it is given up, not touched again.
-        if let (Some(destroy), false) = (self.table.destroy, self.instance.is_quarantined()) {
-            // SAFETY: made by create, destroyed once; `&mut self` says that no call is under way.
-            unsafe { destroy(self.me) }
-        }
+        self.end();
     }
 }
 

@@ -153,6 +153,21 @@ impl Image {
         Ok(Self { sha256, id, version, get_factory, subject })
     }
 
+    /// An image that is none, for tests of what surrounds it.
+    #[cfg(test)]
+    pub(crate) fn fake(sha256: &str) -> std::sync::Arc<Self> {
+        unsafe extern "C" fn none(_: Bytes) -> *const std::ffi::c_void {
+            std::ptr::null()
+        }
+        std::sync::Arc::new(Self {
+            subject: Subject::new("fake", Path::new("/fake")),
+            sha256: sha256.to_owned(),
+            id: "fake".to_owned(),
+            version: semver::Version::new(1, 0, 0),
+            get_factory: none,
+        })
+    }
+
     /// The digest of its bytes.
     #[must_use]
     pub fn sha256(&self) -> &str {

@@ -3,16 +3,21 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem::size_of;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use patd_abi::{Host, Status};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::callbacks;
 
 static NEXT_INSTANCE: AtomicU64 = AtomicU64::new(1);
 static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
+
+/// So many failures or time-outs without a good answer between them are a storm.
+const STORM: u32 = 8;
+/// So many answers in a row that do not read back: more than one bad row explains.
+const NONSENSE: u32 = 3;
 
 /// A completion as it arrived, copied.
 #[derive(Debug)]
@@ -32,6 +37,14 @@ pub(crate) struct Instance {
     waiters: Mutex<HashMap<u64, oneshot::Sender<Completed>>>,
     spurious: AtomicU64,
     quarantined: AtomicBool,
+    /// Why it was quarantined.
+    why: Mutex<String>,
+    /// Told once when it is quarantined.
+    told: Notify,
+    /// Failures and time-outs since the last good answer.
+    failures: AtomicU32,
+    /// Answers that do not read back since the last that did.
+    nonsense: AtomicU32,
     /// Names of figures that it may record.
     pub(crate) metrics: Mutex<HashSet<String>>,
 }
@@ -64,6 +77,10 @@ impl Instance {
             waiters: Mutex::default(),
             spurious: AtomicU64::new(0),
             quarantined: AtomicBool::new(false),
+            why: Mutex::default(),
+            told: Notify::new(),
+            failures: AtomicU32::new(0),
+            nonsense: AtomicU32::new(0),
             metrics: Mutex::default(),
         }));
         // SAFETY: `me` was just made and is nobody else's yet; it is never freed.
@@ -115,6 +132,49 @@ impl Instance {
                 "plug-in instance quarantined; it answers nothing any more"
             );
             metrics::counter!("patd_plugin_quarantined_total", "instance" => self.name.clone()).increment(1);
+            why.clone_into(&mut self.why.lock());
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits until it is quarantined. For one waiter: the slot that supervises it.
+    pub(crate) async fn quarantined(&self) {
+        while !self.is_quarantined() {
+            self.told.notified().await;
+        }
+    }
+
+    /// Why it was quarantined; empty when it was not.
+    pub(crate) fn why(&self) -> String {
+        self.why.lock().clone()
+    }
+
+    /// Notes a good answer.
+    pub(crate) fn succeeded(&self) {
+        // Read first: on a healthy instance nothing is written.
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes a failure or a time-out; a storm of them quarantines the instance.
+    pub(crate) fn failed(&self) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= STORM {
+            self.quarantine("it failed or timed out eight times in a row");
+        }
+    }
+
+    /// Notes an answer that read back as the contract says.
+    pub(crate) fn understood(&self) {
+        if self.nonsense.load(Ordering::Relaxed) != 0 {
+            self.nonsense.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes an answer that did not; a few in a row quarantine the instance.
+    pub(crate) fn misunderstood(&self) {
+        if self.nonsense.fetch_add(1, Ordering::Relaxed) + 1 >= NONSENSE {
+            self.quarantine("it answered nonsense three times in a row");
         }
     }
 

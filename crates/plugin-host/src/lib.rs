@@ -3,7 +3,8 @@
 //! It must never run bytes that it has not hashed, never unload a library, and never take anything but a clean OK for
 //! success: every other answer of a plug-in is an error here. In order: [`Images::load`] checks and opens a file once
 //! ([`PluginSpec`]); [`HasherHandle::create`] and [`ServiceHandle::create`] make instances of it, as many as the
-//! configuration names; [`adapt`] dresses them as the service's ports.
+//! configuration names; a [`Slot`] keeps the place of one through recovery and replacement; [`adapt`] dresses slots as the
+//! service's ports.
 //!
 //! A plug-in is trusted code with all of the daemon's rights. These checks protect against the wrong file and against a
 //! less privileged writer, not against a malicious author.
@@ -11,6 +12,7 @@
 
 pub mod adapt;
 mod callbacks;
+mod calls;
 mod copy;
 mod error;
 mod hasher;
@@ -21,6 +23,7 @@ mod output;
 pub mod probe;
 mod selftest;
 mod service;
+mod slot;
 mod spec;
 mod verify;
 mod whole;
@@ -28,6 +31,9 @@ mod whole;
 pub use error::{CallError, LoadError, LoadErrorKind};
 pub use hasher::HasherHandle;
 pub use image::{Image, Kind};
-pub use images::Images;
+pub use images::{Images, MAX_GENERATIONS};
 pub use service::ServiceHandle;
+pub use slot::{
+    HasherSlot, InstancePlan, Lease, Prepared, ServiceSlot, Slot, SlotStatus, SlotTimes, Switched, Unit,
+};
 pub use spec::{PluginSpec, plugin_file};

@@ -23,6 +23,12 @@ const SLOW_SUBMIT: Duration = Duration::from_millis(5);
 /// Most requests at once, whatever a plug-in claims.
 const MAX_IN_FLIGHT: u32 = 4096;
 
+/// How often a STOP that fails is tried again, and after how long.
+const STOP_TRIES: u32 = 3;
+const STOP_PAUSE: Duration = Duration::from_secs(1);
+/// As long as the boundary can say.
+const FOR_EVER: Duration = Duration::from_millis(u32::MAX as u64);
+
 /// A store or sink instance. Copies share it.
 #[derive(Clone)]
 pub struct ServiceHandle {
@@ -159,15 +165,34 @@ impl ServiceHandle {
             }
         };
         let left = timeout.saturating_sub(begin.elapsed());
-        let completed = self.exchange(op, &payload, left).await?;
+        let completed = self.exchange(op, &payload, left).await.inspect_err(|error| self.note(op, error))?;
         if completed.status == status::OK {
+            self.inner.instance.succeeded();
             return Ok(completed.payload);
         }
         let error = CallError::of(completed.status, completed.detail);
-        if error == CallError::Panic {
-            self.quarantine("it panicked");
-        }
+        self.note(op, &error);
         Err(error)
+    }
+
+    /// What an error says about the instance's health.
+    fn note(&self, op: u32, error: &CallError) {
+        match error {
+            CallError::Panic => self.quarantine("it panicked"),
+            CallError::Internal(_) | CallError::Timeout if op >= op::FIRST_DOMAIN => {
+                self.inner.instance.failed();
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes whether an answer that came with OK read back as the contract says.
+    pub(crate) fn read_back(&self, well: bool) {
+        if well { self.inner.instance.understood() } else { self.inner.instance.misunderstood() }
+    }
+
+    pub(crate) fn instance(&self) -> &'static Instance {
+        self.inner.instance
     }
 
     async fn exchange(&self, op: u32, payload: &[u8], left: Duration) -> Result<Completed, CallError> {
@@ -201,15 +226,48 @@ impl ServiceHandle {
         }
         let stopped = self.call(op::STOP, Vec::new(), timeout).await.map(drop);
         if stopped.is_ok() {
-            let inner = Arc::clone(&self.inner);
-            // Destroying joins the plug-in's threads.
-            if tokio::task::spawn_blocking(move || inner.destroy()).await.is_err() {
-                tracing::error!(instance = self.name(), "destroying the plug-in instance panicked");
-            }
+            self.destroy().await;
         } else {
             tracing::error!(instance = self.name(), "plug-in instance did not stop; it is given up");
         }
         stopped
+    }
+
+    /// STOP and destroy, however long it takes, asking again when STOP fails; whether it ended. For an instance whose
+    /// requests have ended.
+    pub(crate) async fn end(&self) -> bool {
+        {
+            let mut phase = self.inner.phase.write();
+            match *phase {
+                Phase::Destroyed => return true,
+                Phase::Stopping | Phase::Created | Phase::Active => *phase = Phase::Stopping,
+            }
+        }
+        for _ in 0..STOP_TRIES {
+            match self.call(op::STOP, Vec::new(), FOR_EVER).await {
+                Ok(_) => {
+                    self.destroy().await;
+                    return true;
+                }
+                Err(error) => {
+                    tracing::error!(instance = self.name(), %error, "plug-in instance did not stop");
+                    tokio::time::sleep(STOP_PAUSE).await;
+                }
+            }
+        }
+        false
+    }
+
+    async fn destroy(&self) {
+        let (inner, (done, ended)) = (Arc::clone(&self.inner), tokio::sync::oneshot::channel());
+        // Destroying joins the plug-in's threads. On a thread of its own: one that hangs must hold up nothing else.
+        let thread = std::thread::Builder::new().name("patd-destroy".to_owned()).spawn(move || {
+            inner.destroy();
+            let _nobody_waits = done.send(());
+        });
+        if thread.is_err() || ended.await.is_err() {
+            tracing::error!(instance = self.name(), "the plug-in instance could not be destroyed");
+        }
     }
 }
 

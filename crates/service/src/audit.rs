@@ -47,7 +47,7 @@ impl Service {
                 .collect();
             Feed { sink: Arc::clone(sink), sites, stores }
         };
-        self.sinks.iter().map(feed).collect()
+        self.sinks.load().iter().map(feed).collect()
     }
 
     /// How far each sink has come in each of its stores.

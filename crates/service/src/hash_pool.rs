@@ -1,28 +1,69 @@
-//! The bounded pool for hashes: slow ones run off the async threads, at most as many at once as there are cores.
+//! The bounded pool for hashes: slow ones run off the async threads, of each hasher at most as many at once as there are
+//! cores. Each generation of a hasher has a pool of its own, so that one that hangs holds up neither others (R8) nor its
+//! successor.
 //!
 //! Compares digests in constant time; a hasher never sees a stored digest and never gives a verdict (R9).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as B64;
+use parking_lot::Mutex;
 use patd_core::secret::PhcDigest;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::ports::{HashError, Hasher, Random};
+use crate::ports::{CurrentHasher, HashError, Hasher, HasherPlace, Random};
 
 /// Shortest digest that counts as one.
 const MIN_DIGEST: usize = 16;
 
 /// The configured hashers, by name and by scheme.
 pub struct Hashers {
-    by_name: HashMap<String, Arc<dyn Hasher>>,
+    by_name: ArcSwap<HashMap<String, Arc<Lane>>>,
+    at_once: usize,
+    queue: usize,
+}
+
+/// A hasher with its pool.
+struct Lane {
+    place: Arc<dyn HasherPlace>,
+    pool: Mutex<(u64, Pool)>,
+}
+
+/// How many may run and wait.
+#[derive(Clone)]
+struct Pool {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+}
+
+/// A generation of a hasher with its pool.
+#[derive(Clone)]
+struct Held {
+    hasher: Arc<dyn Hasher>,
+    pool: Pool,
+}
+
+/// A hasher that is never replaced.
+struct Fixed(Arc<dyn Hasher>);
+
+impl HasherPlace for Fixed {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn current(&self) -> std::result::Result<CurrentHasher, HashError> {
+        Ok(CurrentHasher { generation: 1, hasher: Arc::clone(&self.0) })
+    }
+
+    fn unready(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a comparison found.
@@ -37,38 +78,98 @@ pub(crate) enum Verdict {
 }
 
 impl Hashers {
-    /// `at_once` hashes run, `queue` more may wait; beyond that callers get `Unavailable`.
+    /// `at_once` hashes of each run, `queue` more may wait; beyond that callers get `Unavailable`.
     #[must_use]
     pub fn new(hashers: Vec<Arc<dyn Hasher>>, at_once: usize, queue: usize) -> Self {
-        Self {
-            by_name: hashers.into_iter().map(|h| (h.name().to_owned(), h)).collect(),
-            running: Arc::new(Semaphore::new(at_once.max(1))),
-            waiting: Arc::new(Semaphore::new(at_once.max(1) + queue)),
+        let fixed = |hasher| -> Arc<dyn HasherPlace> { Arc::new(Fixed(hasher)) };
+        Self::of(hashers.into_iter().map(fixed).collect(), at_once, queue)
+    }
+
+    /// As [`Self::new`], of hashers that may be replaced.
+    #[must_use]
+    pub fn of(places: Vec<Arc<dyn HasherPlace>>, at_once: usize, queue: usize) -> Self {
+        let hashers = Self { by_name: ArcSwap::default(), at_once: at_once.max(1), queue };
+        hashers.set(places);
+        hashers
+    }
+
+    /// Takes these in the place of those before; work under way goes on with what it holds.
+    pub(crate) fn set(&self, places: Vec<Arc<dyn HasherPlace>>) {
+        let old = self.by_name.load_full();
+        let lane = |place: Arc<dyn HasherPlace>| {
+            let known = old.get(place.name()).filter(|lane| Arc::ptr_eq(&lane.place, &place));
+            let lane = known.map(Arc::clone);
+            let lane = lane.unwrap_or_else(|| {
+                Arc::new(Lane { place: Arc::clone(&place), pool: Mutex::new((0, self.fresh_pool())) })
+            });
+            (place.name().to_owned(), lane)
+        };
+        self.by_name.store(Arc::new(places.into_iter().map(lane).collect()));
+    }
+
+    fn fresh_pool(&self) -> Pool {
+        Pool {
+            running: Arc::new(Semaphore::new(self.at_once)),
+            waiting: Arc::new(Semaphore::new(self.at_once + self.queue)),
         }
     }
 
-    fn named(&self, name: &str) -> Result<Arc<dyn Hasher>> {
-        self.by_name
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Error::Unavailable { cause: format!("no hasher is named `{name}`") })
+    /// Why the hasher of this name refuses everything at the moment, if it does.
+    pub(crate) fn unready(&self, name: &str) -> Option<String> {
+        match self.by_name.load().get(name) {
+            Some(lane) => lane.place.unready(),
+            None => Some(format!("no hasher is named `{name}`")),
+        }
     }
 
-    /// Runs one hash on the pool. Dropping the caller does not stop it: its permit goes with it.
+    fn hold(&self, lane: &Lane) -> std::result::Result<Held, HashError> {
+        let CurrentHasher { generation, hasher } = lane.place.current()?;
+        let mut pool = lane.pool.lock();
+        if pool.0 != generation {
+            *pool = (generation, self.fresh_pool());
+        }
+        Ok(Held { hasher, pool: pool.1.clone() })
+    }
+
+    fn named(&self, name: &str) -> Result<Held> {
+        let lanes = self.by_name.load();
+        let lane = lanes
+            .get(name)
+            .ok_or_else(|| Error::Unavailable { cause: format!("no hasher is named `{name}`") })?;
+        self.hold(lane).map_err(|e| Error::Unavailable { cause: e.to_string() })
+    }
+
+    /// The hasher that knows a scheme.
+    fn knowing(&self, scheme: &str) -> Option<Held> {
+        let lanes = self.by_name.load();
+        // By name, so that every sign-in meets the same one.
+        let mut names: Vec<_> = lanes.keys().collect();
+        names.sort_unstable();
+        names
+            .into_iter()
+            .filter_map(|name| self.hold(lanes.get(name)?).ok())
+            .find(|held| knows_scheme(&*held.hasher, scheme))
+    }
+
+    /// Runs one hash on the hasher's pool. Dropping the caller does not stop it: its permit goes with it.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> std::result::Result<T, HashError> + Send + 'static,
+        held: Held,
+        work: impl FnOnce(&dyn Hasher) -> std::result::Result<T, HashError> + Send + 'static,
     ) -> Result<T> {
+        let Held { hasher, pool } = held;
         let unavailable = |cause: String| Error::Unavailable { cause };
-        let queued = Arc::clone(&self.waiting)
+        let queued = pool
+            .waiting
             .try_acquire_owned()
             .map_err(|_| unavailable("the queue for hashes is full".to_owned()))?;
-        let running = Arc::clone(&self.running)
+        let running = pool
+            .running
             .acquire_owned()
             .await
             .map_err(|_| unavailable("the hash pool is closed".to_owned()))?;
         let done = tokio::task::spawn_blocking(move || {
-            let result = work();
+            let result = work(&*hasher);
             drop((running, queued));
             result
         })
@@ -86,10 +187,10 @@ impl Hashers {
         hasher: &str,
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<PhcDigest> {
-        let hasher = self.named(hasher)?;
+        let held = self.named(hasher)?;
         let mut salt = [0; 16];
         random.fill(&mut salt);
-        self.run(move || {
+        self.run(held, move |hasher| {
             let params = hasher.new_params(&salt)?;
             let digest = Zeroizing::new(hasher.derive(&secret, &params)?);
             if digest.len() < MIN_DIGEST {
@@ -113,18 +214,13 @@ impl Hashers {
         let (params, expected) = stored.0.rsplit_once('$').ok_or_else(|| bad("is not in PHC form"))?;
         let expected = B64.decode(expected).map_err(|_| bad("is not base64"))?;
         let scheme = params.split('$').nth(1).unwrap_or_default().to_owned();
-        let knows = |h: &Arc<dyn Hasher>| h.schemes().contains(&scheme);
-        let hasher = if knows(&default) {
-            Arc::clone(&default)
+        let held = if knows_scheme(&*default.hasher, &scheme) {
+            default.clone()
         } else {
-            self.by_name
-                .values()
-                .find(|h| knows(h))
-                .cloned()
-                .ok_or_else(|| bad("has a scheme that no hasher knows"))?
+            self.knowing(&scheme).ok_or_else(|| bad("has a scheme that no hasher knows"))?
         };
-        let params = params.to_owned();
-        self.run(move || {
+        let (params, default) = (params.to_owned(), default.hasher);
+        self.run(held, move |hasher| {
             let digest = Zeroizing::new(hasher.derive(&secret, &params)?);
             let same = digest.len() >= MIN_DIGEST
                 && digest.len() == expected.len()
@@ -132,8 +228,7 @@ impl Hashers {
             if !same {
                 return Ok(Verdict::Wrong);
             }
-            let stale = hasher.name() != default.name() && !knows_scheme(&*default, &scheme)
-                || default.needs_rehash(&params).unwrap_or(false);
+            let stale = !knows_scheme(&*default, &scheme) || default.needs_rehash(&params).unwrap_or(false);
             Ok(if stale { Verdict::RightButStale } else { Verdict::Right })
         })
         .await

@@ -7,6 +7,8 @@
 pub mod audit;
 pub mod cloud_event;
 mod decide;
+mod ends;
+mod enrol;
 pub mod error;
 mod facts;
 mod failures;
@@ -22,6 +24,8 @@ pub mod ports;
 mod proof;
 mod pump;
 mod queues;
+pub mod readiness;
+pub mod reconfigure;
 mod relay;
 pub mod service;
 pub mod sign_in;

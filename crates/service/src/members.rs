@@ -231,7 +231,7 @@ impl Service {
             let (password, totp) = (self.password_of(user.luid).await?, self.totp_of(user.luid).await?);
             let hasher = match invitation.site.and_then(|site| self.world.site(site)) {
                 Some(site) => site.password_hasher.clone(),
-                None => self.default_password_hasher.clone(),
+                None => self.default_password_hasher.load().as_str().to_owned(),
             };
             let new_person = password.is_none() || invitation.kind == InvitationKind::Recover;
             let acting = match caller.filter(|c| c.kind == SessionKind::Interactive && c.user == user.luid) {

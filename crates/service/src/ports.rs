@@ -61,6 +61,27 @@ pub trait Hasher: Send + Sync {
     fn needs_rehash(&self, params: &str) -> Result<bool, HashError>;
 }
 
+/// One generation of a hasher: a use-case of several calls makes them all to the same one.
+pub struct CurrentHasher {
+    /// Its number; another one means another instance.
+    pub generation: u64,
+    /// The hasher; it is not stopped as long as this is held.
+    pub hasher: std::sync::Arc<dyn Hasher>,
+}
+
+/// The place of a configured hasher, in which generations follow each other.
+pub trait HasherPlace: Send + Sync {
+    /// The instance's name in the config.
+    fn name(&self) -> &str;
+    /// The generation in service.
+    ///
+    /// # Errors
+    /// [`HashError`] when there is none.
+    fn current(&self) -> Result<CurrentHasher, HashError>;
+    /// Why it refuses everything at the moment, if it does.
+    fn unready(&self) -> Option<String>;
+}
+
 /// Why a store gave no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -256,6 +277,10 @@ pub trait Store: Send + Sync {
     fn backup(&self, path: &str) -> Answer<Result<(), StoreError>>;
     /// Stops it: work in flight ends, files are closed.
     fn stop(&self) -> Answer<Result<(), StoreError>>;
+    /// Why it refuses everything at the moment, if it does; asks nobody.
+    fn unready(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a sink took nothing more.
@@ -277,6 +302,10 @@ pub trait AuditSink: Send + Sync {
     fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>>;
     /// Stops it after flushing.
     fn stop(&self) -> Answer<Result<(), SinkError>>;
+    /// Why it refuses everything at the moment, if it does; asks nobody.
+    fn unready(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Opens a store for a site when the site appears.
@@ -287,4 +316,8 @@ pub trait StoreOpener: Send + Sync {
         store: &str,
         site: Option<SiteLuid>,
     ) -> Answer<Result<std::sync::Arc<dyn Store>, StoreError>>;
+    /// The store of this name was stopped: the next `open` starts it anew.
+    fn forget(&self, name: &str) {
+        let _ = name;
+    }
 }

@@ -52,7 +52,8 @@ impl Service {
 
     /// A digest of nothing anybody knows, for people who do not exist.
     async fn dummy_digest(&self, hasher: &str) -> Result<PhcDigest> {
-        self.dummy
+        let dummy = self.dummy.load_full();
+        dummy
             .get_or_try_init(|| async {
                 let secret = Zeroizing::new(self.fresh_secret().expose().to_vec());
                 self.hashers.create(&*self.random, hasher, secret).await

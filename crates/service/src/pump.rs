@@ -3,11 +3,15 @@
 //! One task per sink and store, so that a slow or broken sink holds up nothing but itself (R7, R8). Delivery is at
 //! least once: the cursor moves after the sink has accepted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use patd_core::id::SiteLuid;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Feed;
 use crate::cloud_event::event_json;
@@ -21,25 +25,73 @@ const IDLE: Duration = Duration::from_secs(5);
 /// The longest pause after failures.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
+/// The pumps that run, by sink and store.
+#[derive(Default)]
+pub(crate) struct Pumps(Mutex<HashMap<(String, String), Pump>>);
+
+struct Pump {
+    stop: CancellationToken,
+    /// The sites whose events the sink gets.
+    sites: Arc<ArcSwap<HashSet<SiteLuid>>>,
+    ended: JoinHandle<()>,
+}
+
 impl Service {
-    pub(crate) fn start_pump(self: &Arc<Self>) {
+    /// Starts the pumps that the sites and sinks of now need and ends the others. Answers those that end: each makes one
+    /// last pass. Events of a site that left still go to its sinks as long as the store has others.
+    pub(crate) fn sync_pumps(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let mut pumps = self.pumps.0.lock();
+        let mut wanted = HashSet::new();
         for Feed { sink, sites, stores } in self.feeds() {
             for store in stores {
-                let (service, sink, sites) = (Arc::clone(self), Arc::clone(&sink), sites.clone());
-                self.tasks.spawn(async move { service.pump(&*sink, &*store, &sites).await });
+                let key = (sink.name().to_owned(), store.name().to_owned());
+                wanted.insert(key.clone());
+                if let Some(pump) = pumps.get(&key) {
+                    let all = pump.sites.load().union(&sites).copied().collect();
+                    pump.sites.store(Arc::new(all));
+                    continue;
+                }
+                let (stop, sites) =
+                    (self.stopping.child_token(), Arc::new(ArcSwap::from_pointee(sites.clone())));
+                let pump = Pump {
+                    ended: self.tasks.spawn({
+                        let (service, sink, sites, stop) =
+                            (Arc::clone(self), Arc::clone(&sink), Arc::clone(&sites), stop.clone());
+                        async move { service.pump(sink, &*store, &sites, &stop).await }
+                    }),
+                    stop,
+                    sites,
+                };
+                pumps.insert(key, pump);
             }
         }
+        let gone = pumps.extract_if(|key, _| !wanted.contains(key));
+        gone.map(|(_, pump)| {
+            pump.stop.cancel();
+            pump.ended
+        })
+        .collect()
     }
 
-    async fn pump(&self, sink: &dyn AuditSink, store: &dyn Store, sites: &HashSet<SiteLuid>) {
+    async fn pump(
+        &self,
+        mut sink: Arc<dyn AuditSink>,
+        store: &dyn Store,
+        sites: &ArcSwap<HashSet<SiteLuid>>,
+        stop: &CancellationToken,
+    ) {
         let mut pause = Duration::from_millis(200);
         loop {
             let rung = self.world.bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            // One last pass after `stopping`, so that a clean stop leaves nothing behind that could be delivered.
-            let last = self.stopping.is_cancelled();
-            let wait = match deliver(sink, store, sites).await {
+            // One last pass after `stop`, so that a clean stop leaves nothing behind that could be delivered.
+            let last = stop.is_cancelled();
+            // A reload may have given the sink other settings.
+            let newest = self.sinks.load().iter().find(|known| known.name() == sink.name()).cloned();
+            sink = newest.unwrap_or(sink);
+            let of = sites.load_full();
+            let wait = match deliver(&*sink, store, &of).await {
                 Ok(true) => continue,
                 Ok(false) => {
                     pause = Duration::from_millis(200);
@@ -59,7 +111,7 @@ impl Service {
             }
             let failing = wait != IDLE;
             tokio::select! {
-                () = self.stopping.cancelled() => {}
+                () = stop.cancelled() => {}
                 () = tokio::time::sleep(wait) => {}
                 () = &mut rung, if !failing => {}
             }

@@ -4,14 +4,18 @@
 //! home store's outbox like a sink, finds the visited site in the session's row and writes the copy there: no token id,
 //! no home site. The copy's id follows from the original's, so a relay that is repeated writes nothing twice.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use patd_core::changes::Changes;
 use patd_core::event::{Event, EventType};
 use patd_core::id::{EventId, SiteLuid};
 use patd_core::rules::sign_in::relayed;
 use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::facts::{ask, nonsense};
@@ -25,16 +29,28 @@ const BATCH: u32 = 256;
 /// How long the relay waits for the bell before it looks anyway.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// The relays that run, by store.
+#[derive(Default)]
+pub(crate) struct Relays(Mutex<HashMap<String, (CancellationToken, JoinHandle<()>)>>);
+
 impl Service {
-    pub(crate) fn start_relay(self: &Arc<Self>) {
+    /// Starts a relay for each site store that has none, and ends those of stores that are gone. Answers those that end.
+    pub(crate) fn sync_relays(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let mut relays = self.relays.0.lock();
+        let mut wanted = HashSet::new();
         for store in self.world.stores().into_iter().skip(1) {
-            let service = Arc::clone(self);
-            self.tasks.spawn(async move {
+            wanted.insert(store.name().to_owned());
+            if relays.contains_key(store.name()) {
+                continue;
+            }
+            let (stop, name) = (self.stopping.child_token(), store.name().to_owned());
+            let (service, stopped) = (Arc::clone(self), stop.clone());
+            let ended = self.tasks.spawn(async move {
                 loop {
                     let rung = service.world.bell.notified();
                     tokio::pin!(rung);
                     rung.as_mut().enable();
-                    let last = service.stopping.is_cancelled();
+                    let last = stopped.is_cancelled();
                     match service.relay(&*store).await {
                         Ok(true) => continue,
                         Ok(false) => {}
@@ -44,13 +60,20 @@ impl Service {
                         return;
                     }
                     tokio::select! {
-                        () = service.stopping.cancelled() => {}
+                        () = stopped.cancelled() => {}
                         () = tokio::time::sleep(IDLE) => {}
                         () = rung => {}
                     }
                 }
             });
+            relays.insert(name, (stop, ended));
         }
+        let gone = relays.extract_if(|name, _| !wanted.contains(name));
+        gone.map(|(_, (stop, ended))| {
+            stop.cancel();
+            ended
+        })
+        .collect()
     }
 
     /// Relays one batch; whether there may be more at once.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use patd_core::event::Actor;
 use patd_core::id::{EventId, SessionId, SiteLuid, UserLuid};
 use patd_core::secret::{PhcDigest, Secret256};
@@ -18,7 +19,9 @@ use crate::failures::Failures;
 use crate::hash_pool::Hashers;
 use crate::keys::Keys;
 use crate::limits::Limits;
-use crate::ports::{AuditSink, Clock, Random};
+use crate::ports::{AuditSink, Clock, Random, StoreOpener};
+use crate::pump::Pumps;
+use crate::relay::Relays;
 use crate::view::{Caller, SiteView};
 use crate::world::{SiteRuntime, TokenQueue, World};
 
@@ -28,15 +31,21 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) hashers: Arc<Hashers>,
-    pub(crate) default_password_hasher: String,
+    pub(crate) default_password_hasher: ArcSwap<String>,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) queue: TokenQueue,
     pub(crate) failures: Failures,
-    pub(crate) sinks: Vec<Arc<dyn AuditSink>>,
-    pub(crate) dummy: OnceCell<PhcDigest>,
+    pub(crate) sinks: ArcSwap<Vec<Arc<dyn AuditSink>>>,
+    pub(crate) opener: Arc<dyn StoreOpener>,
+    /// What brings events to the sinks.
+    pub(crate) pumps: Pumps,
+    pub(crate) relays: Relays,
+    pub(crate) dummy: ArcSwap<OnceCell<PhcDigest>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// Held while a reload is carried out and its left-overs are closed.
+    pub(crate) reconfiguring: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Which site a caller means: a content URL in any case, or a LUID.
@@ -44,17 +53,6 @@ pub struct Service {
 pub struct SiteRef<'a>(pub &'a str);
 
 impl Service {
-    /// Whether every part that requests need is up; the reasons if not (for `/readyz`; never a secret).
-    pub async fn readiness(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        for store in self.world.stores() {
-            if let Err(e) = store.health().await {
-                reasons.push(format!("store {}: {e}", store.name()));
-            }
-        }
-        reasons
-    }
-
     /// The LUID of an active site, by content URL (any case) or LUID.
     #[must_use]
     pub fn site(&self, site: &SiteRef<'_>) -> Option<SiteLuid> {

@@ -130,7 +130,10 @@ impl Service {
     ) -> Result<SignedIn> {
         let attempt = self.limits.begin(&with.username, &from.address, self.now())?;
         let visited = self.world.sites.load().find(site.0).cloned();
-        let hasher = visited.as_ref().map_or(&self.default_password_hasher, |v| &v.password_hasher).clone();
+        let hasher = match &visited {
+            Some(visited) => visited.password_hasher.clone(),
+            None => self.default_password_hasher.load().as_str().to_owned(),
+        };
         let hasher = hasher.as_str();
         let person = self.person_by_name(&with.username).await?;
         let luid = person.as_ref().map_or(patd_core::id::UserLuid(uuid::Uuid::nil()), |p| p.load().luid);

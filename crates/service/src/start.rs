@@ -7,20 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use patd_core::changes::Changes;
-use patd_core::event::{Actor, Origin};
-use patd_core::id::{HomeNumber, SiteLuid, Version};
+use patd_core::id::SiteLuid;
 use patd_core::name::ContentUrl;
-use patd_core::record::{Policy, Site, SiteState};
-use patd_core::rules::Context;
-use patd_core::rules::session::end_sessions;
-use patd_core::rules::site::{Ends, WantedSite, add_site, change_policy};
+use patd_core::record::Policy;
 use patd_core::time::{Span, Timestamp};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+use crate::ends::{end_all, ended_by};
+use crate::enrol::{Enrolled, enrol, not_written};
 use crate::facts::{Facts, ask, nonsense};
 use crate::failures::Failures;
 use crate::hash_pool::Hashers;
@@ -28,8 +25,10 @@ use crate::keys::Keys;
 use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
 use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
+use crate::pump::Pumps;
 use crate::queues::Queues;
-use crate::service::{Service, event_id, random_uuid};
+use crate::relay::Relays;
+use crate::service::Service;
 use crate::world::{SiteRuntime, Sites, World};
 
 /// A clock this far behind the newest event is refused (R4).
@@ -127,21 +126,23 @@ impl Service {
         let now = parts.clock.now();
         let directory = open(&*parts.opener, &parts.directory, None).await?;
         check_clock(&*directory, now).await?;
-        let rows = enrol_sites(&parts, &*directory, now).await?;
-
+        let enrolment = enrol(&*parts.random, &*directory, &parts.sites, now).await?;
+        if let Some(changes) = enrolment.changes {
+            match directory.apply(changes).await {
+                Ok(Applied::Done) => {}
+                Ok(Applied::Conflict(conflict)) => return Err(not_written(&conflict)),
+                Err(source) => {
+                    return Err(StartError::Store { name: directory.name().to_owned(), source });
+                }
+            }
+        }
         let mut runtimes = Vec::new();
         let mut ended_by_policy = Vec::new();
-        for (plan, row, ends) in rows {
+        for Enrolled { plan, row, ends } in enrolment.sites {
             ended_by_policy.extend(ends.into_iter().map(|ends| (row.luid, ends)));
             let store = open(&*parts.opener, &plan.store, Some(row.luid)).await?;
             check_clock(&*store, now).await?;
-            runtimes.push(Arc::new(SiteRuntime {
-                row: Arc::new(ArcSwap::from_pointee(row)),
-                store,
-                token_hasher: plan.token_hasher,
-                password_hasher: plan.password_hasher,
-                sinks: plan.sinks,
-            }));
+            runtimes.push(Arc::new(SiteRuntime::new(plan, Arc::new(ArcSwap::from_pointee(row)), store)));
         }
         let world = Arc::new(World {
             directory,
@@ -151,25 +152,31 @@ impl Service {
             bell: Notify::new(),
         });
         fill_live_table(&world, now).await?;
-        end_by_policy(&world, &*parts.random, now, &ended_by_policy).await?;
+        let ended: Vec<_> =
+            world.live.all().into_iter().filter(|session| ended_by(&ended_by_policy, session)).collect();
+        end_all(&world, &*parts.random, now, ended, |home| world.store_of(home)).await?;
 
         let service = Arc::new(Self {
             world,
             clock: parts.clock,
             random: parts.random,
             hashers: Arc::new(parts.hashers),
-            default_password_hasher: parts.password_hasher,
+            default_password_hasher: ArcSwap::from_pointee(parts.password_hasher),
             keys: Keys::derive(&parts.key),
             limits: Limits::new(parts.limits),
             queue: Queues::default(),
             failures: Failures::default(),
-            sinks: parts.sinks,
-            dummy: OnceCell::new(),
+            sinks: ArcSwap::from_pointee(parts.sinks),
+            opener: parts.opener,
+            pumps: Pumps::default(),
+            relays: Relays::default(),
+            dummy: ArcSwap::from_pointee(OnceCell::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            reconfiguring: Arc::default(),
         });
-        service.start_pump();
-        service.start_relay();
+        // None can end: none ran before.
+        drop((service.sync_pumps(), service.sync_relays()));
         service.start_sweeper();
         Ok(service)
     }
@@ -182,7 +189,7 @@ impl Service {
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!("background work did not end in time; events that wait stay in the outbox");
         }
-        for sink in &self.sinks {
+        for sink in self.sinks.load().iter() {
             if let Err(e) = sink.stop().await {
                 tracing::warn!(sink = sink.name(), error = %e, "a sink did not stop cleanly");
             }
@@ -195,7 +202,7 @@ impl Service {
     }
 }
 
-async fn open(
+pub(crate) async fn open(
     opener: &dyn StoreOpener,
     name: &str,
     site: Option<SiteLuid>,
@@ -203,7 +210,7 @@ async fn open(
     opener.open(name, site).await.map_err(|source| StartError::Store { name: name.to_owned(), source })
 }
 
-async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError> {
+pub(crate) async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError> {
     let Found::Time(newest) = ask(store, Query::NewestEvent).await? else {
         return Err(nonsense(store).into());
     };
@@ -213,103 +220,6 @@ async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError
             behind_s: (newest.0 - now.0) / 1_000_000,
         }),
         _ => Ok(()),
-    }
-}
-
-/// A site of the config with its row, and what a changed policy ends.
-type Enrolled = (SitePlan, Site, Vec<Ends>);
-
-/// Brings the directory's sites in line with the config: new ones are added, changed ones updated, missing ones
-/// suspended. Each change carries its event (R7).
-async fn enrol_sites(
-    parts: &Parts,
-    directory: &dyn Store,
-    now: Timestamp,
-) -> Result<Vec<Enrolled>, StartError> {
-    let Found::Sites(known) = ask(directory, Query::Sites).await? else {
-        return Err(nonsense(directory).into());
-    };
-    let random = &*parts.random;
-    let mut rows = Vec::new();
-    for plan in &parts.sites {
-        let old = known.iter().find(|s| s.key == plan.key && s.state != SiteState::Deleted);
-        let wanted = WantedSite {
-            content_url: plan.content_url.clone(),
-            name: plan.name.clone(),
-            policy: plan.policy.clone(),
-            state: SiteState::Active,
-        };
-        let (changes, site, ends) = match old {
-            Some(old) => {
-                let changed = by_system(random, now, |cx| change_policy(cx, old, wanted));
-                (changed.changes, changed.site, changed.ends)
-            }
-            None => {
-                let site = Site {
-                    luid: SiteLuid(random_uuid(random)),
-                    key: plan.key.clone(),
-                    content_url: wanted.content_url,
-                    name: wanted.name,
-                    home: unused_home_number(random, directory).await?,
-                    state: SiteState::Active,
-                    policy: wanted.policy,
-                    not_before: Timestamp(0),
-                    credential: None,
-                    created_at: now,
-                    version: Version(1),
-                };
-                (by_system(random, now, |cx| add_site(cx, site.clone())), site, Vec::new())
-            }
-        };
-        write_site(directory, changes, site.content_url.as_str()).await?;
-        rows.push((plan.clone(), site, ends));
-    }
-    for gone in known.iter().filter(|s| s.state == SiteState::Active) {
-        if !parts.sites.iter().any(|plan| plan.key == gone.key) {
-            let wanted = WantedSite {
-                content_url: gone.content_url.clone(),
-                name: gone.name.clone(),
-                policy: gone.policy.clone(),
-                state: SiteState::Suspended,
-            };
-            let changed = by_system(random, now, |cx| change_policy(cx, gone, wanted));
-            write_site(directory, changed.changes, gone.content_url.as_str()).await?;
-        }
-    }
-    Ok(rows)
-}
-
-/// Asks a rule on behalf of patd itself.
-fn by_system<T>(random: &dyn Random, now: Timestamp, rule: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    let mut fresh = || event_id(now, random);
-    rule(&mut Context { now, actor: Actor::System, origin: Origin::default(), event_id: &mut fresh })
-}
-
-async fn write_site(directory: &dyn Store, changes: Changes, content_url: &str) -> Result<(), StartError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    match directory.apply(changes).await {
-        Ok(Applied::Done) => Ok(()),
-        Ok(Applied::Conflict(c)) => Err(StartError::Failed(format!(
-            "site `{content_url}` cannot be written to the directory ({c:?}): is its content URL that of another \
-             site, perhaps of one that left the config?"
-        ))),
-        Err(source) => Err(StartError::Store { name: directory.name().to_owned(), source }),
-    }
-}
-
-async fn unused_home_number(random: &dyn Random, directory: &dyn Store) -> Result<HomeNumber, StartError> {
-    loop {
-        let mut bytes = [0; 4];
-        random.fill(&mut bytes);
-        let home = HomeNumber(u32::from_be_bytes(bytes));
-        let Found::Counts(used, _) = ask(directory, Query::HomeNumberUsed(home)).await? else {
-            return Err(nonsense(directory).into());
-        };
-        if used == 0 {
-            return Ok(home);
-        }
     }
 }
 
@@ -337,38 +247,6 @@ async fn fill_live_table(world: &Arc<World>, now: Timestamp) -> Result<(), Start
                 world.facts.membership(&*world.directory, home, session.user).await?;
                 world.enter(session);
             }
-        }
-    }
-    Ok(())
-}
-
-/// Ends the live sessions that a changed policy no longer allows, so that taking the policy back revives none.
-async fn end_by_policy(
-    world: &Arc<World>,
-    random: &dyn Random,
-    now: Timestamp,
-    ended: &[(SiteLuid, Ends)],
-) -> Result<(), StartError> {
-    for session in world.live.all() {
-        let home = session.token.map(|t| t.home);
-        let ends = ended.iter().any(|(site, ends)| match ends {
-            Ends::TokensAtHome => home == Some(*site),
-            Ends::Visitors => session.site == *site && home.is_some_and(|home| home != *site),
-            Ends::Everything => session.site == *site || home == Some(*site),
-        });
-        let Some(store) = world.store_of(home).filter(|_| ends) else { continue };
-        let tokens = match session.token {
-            Some(token) => match ask(&*store, Query::Token(token.id)).await? {
-                Found::Tokens(tokens) => tokens,
-                _ => return Err(nonsense(&*store).into()),
-            },
-            None => Vec::new(),
-        };
-        let changes = by_system(random, now, |cx| {
-            end_sessions(cx, std::slice::from_ref(&session), &tokens, "the site's policy changed")
-        });
-        if world.commit(&store, changes, ()).await?.is_err() {
-            return Err(StartError::Failed("a session changed while nothing is served yet".to_owned()));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::facts::{Fact, Facts};
 use crate::live::{LiveSession, LiveTable};
 use crate::ports::{Applied, Store, StoreError};
+use crate::start::SitePlan;
 
 /// A site's row, as sessions hold on to it.
 pub(crate) type SiteFact = Fact<Site>;
@@ -27,12 +28,28 @@ pub(crate) struct SiteRuntime {
     pub(crate) row: SiteFact,
     /// Where its tokens and their sessions are.
     pub(crate) store: Arc<dyn Store>,
+    /// Name of that store's section in the config.
+    pub(crate) store_section: String,
     /// Name of the hasher for new tokens.
     pub(crate) token_hasher: String,
     /// Name of the hasher for new passwords set at this site.
     pub(crate) password_hasher: String,
     /// Names of the sinks that get its events.
     pub(crate) sinks: Vec<String>,
+}
+
+impl SiteRuntime {
+    /// A site as the config wants it, over its row and its store.
+    pub(crate) fn new(plan: SitePlan, row: SiteFact, store: Arc<dyn Store>) -> Self {
+        Self {
+            row,
+            store,
+            store_section: plan.store,
+            token_hasher: plan.token_hasher,
+            password_hasher: plan.password_hasher,
+            sinks: plan.sinks,
+        }
+    }
 }
 
 /// The sites by each of their names. Replaced as a whole when sites come or go.
@@ -58,6 +75,11 @@ impl Sites {
     /// Every served site.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<SiteRuntime>> {
         self.by_luid.values()
+    }
+
+    /// A site in whatever state.
+    pub(crate) fn any(&self, luid: SiteLuid) -> Option<&Arc<SiteRuntime>> {
+        self.by_luid.get(&luid)
     }
 
     pub(crate) fn by_luid(&self, luid: SiteLuid) -> Option<&Arc<SiteRuntime>> {

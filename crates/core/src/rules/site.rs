@@ -60,8 +60,8 @@ pub fn change_policy(cx: &mut Context<'_>, old: &Site, wanted: WantedSite) -> Ch
         return ChangedSite { changes: draft.done(cx), site: old.clone(), ends };
     }
     let what = differences(old, &wanted);
-    let left = old.state == SiteState::Active && wanted.state != SiteState::Active;
-    if left {
+    // Whoever returns revives nothing either: what was open when the site left may not have been ended in every store.
+    if old.state != wanted.state {
         ends.push(Ends::Everything);
     } else {
         if old.policy.pat_enabled && !wanted.policy.pat_enabled {
@@ -97,6 +97,16 @@ pub fn delete_site(cx: &mut Context<'_>, site: &Site) -> Changes {
     let mut draft = Draft::default();
     draft.events.push(cx.event(EventType::SitePolicyChanged, Some(site.luid)).because("deleted"));
     draft.update(Row::Site(Site { state: SiteState::Deleted, credential: None, ..site.clone() }));
+    draft.done(cx)
+}
+
+/// Tells the audit trail which plug-in instances were replaced; belongs to no site.
+#[must_use]
+pub fn note_replaced(cx: &mut Context<'_>, replaced: &[String]) -> Changes {
+    let mut draft = Draft::default();
+    for text in replaced {
+        draft.events.push(cx.event(EventType::PluginReplaced, None).because(text.as_str()));
+    }
     draft.done(cx)
 }
 

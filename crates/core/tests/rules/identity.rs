@@ -222,6 +222,9 @@ fn a_policy_that_is_taken_back_revives_no_session_that_it_ended() {
     assert_eq!(w.sign_in(visitor.id, ACME).expect_err("suspended"), Refusal::CredentialsRejected);
     // Nothing wanted, nothing done; and what is deleted stays so.
     assert!(set(&mut w, true, true, SiteState::Suspended).is_empty());
+    // Coming back revives nothing either, should a store have been away when the site left.
+    assert_eq!(set(&mut w, true, true, SiteState::Active), [Ends::Everything]);
+    assert!(set(&mut w, true, true, SiteState::Active).is_empty());
     let mut site = w.site(ACME).expect("a site");
     site.state = SiteState::Deleted;
     w.put(Row::Site(site));

@@ -114,7 +114,12 @@ async fn the_management_listener_tells_health_readiness_and_metrics() {
     let management = World { address, ..world };
     let get = async |path: &str| management.call("GET", path, None, None).await;
     assert_eq!(get("/healthz").await.json(), serde_json::json!({"status": "ok"}));
-    assert_eq!(get("/readyz").await.json(), serde_json::json!({"ready": true, "reasons": []}));
+    let good = serde_json::json!({"ready": true, "reasons": []});
+    let ready = get("/readyz").await.json();
+    assert_eq!((&ready["ready"], &ready["reasons"]), (&good["ready"], &good["reasons"]));
+    assert_eq!(ready["sites"], serde_json::json!({"Acme": good, "globex": good}));
+    assert_eq!(get("/readyz/acme").await.json()["site"]["content_url"], "Acme");
+    get("/readyz/nowhere").await.problem(404, "not-found");
     assert_eq!(get("/metrics").await.text(), "patd_up 1\n");
     get("/v1/sessions").await.problem(404, "not-found");
     assert_eq!(get("/v1/sites/acme/verify").await.status, 404);

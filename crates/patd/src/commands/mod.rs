@@ -5,6 +5,7 @@ mod config;
 mod copy;
 mod describe;
 mod plugin;
+mod reload;
 mod site;
 mod store;
 mod user;
@@ -63,6 +64,12 @@ enum Command {
     /// Plug-ins: list, pin, check.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Make the running daemon read its config file again: new builds of plug-ins, sites, policies. A reload that is
+    /// refused changes nothing.
+    #[command(
+        after_help = "Example:\n  patd reload --output json\n\nExit code 1 when the reload is refused; what was in force goes on."
+    )]
+    Reload,
     /// Read a token secret from standard input and say whose it is and whether it lives; for a secret found somewhere.
     #[command(
         after_help = "Example:\n  patd verify < found-secret.txt\n\nExit code 1 when it is no live token."
@@ -125,13 +132,14 @@ pub(crate) fn parse() -> (Cli, bool) {
 pub(crate) fn run(cli: Cli, config_named: bool) -> Result<(), Failure> {
     let context = Context { config_path: cli.config, config_named, format: cli.output };
     match cli.command {
-        Command::Serve => serve::serve(&context.config()?),
+        Command::Serve => serve::serve(&context.config_path, &context.config()?),
         Command::Config(command) => config::run(&context, command),
         Command::Store(command) => store::run(&context, command),
         Command::Site(command) => site::run(&context, command),
         Command::User(command) => user::run(&context, command),
         Command::Audit(command) => audit::run(&context, command),
         Command::Plugin(command) => plugin::run(&context, command),
+        Command::Reload => reload::run(&context),
         Command::Doctor => {
             let value = context.operate(Operation::Doctor)?;
             context.print(&value);

@@ -1,26 +1,10 @@
 //! The hasher port. Runs on the service's bounded pool; must never be called on an async thread.
 
-use patd_service::ports::{HashError, Hasher};
+use std::sync::Arc;
 
-use crate::{CallError, HasherHandle};
+use patd_service::ports::{CurrentHasher, HashError, Hasher, HasherPlace};
 
-/// A hasher plug-in as the service's port.
-#[derive(Debug)]
-pub struct PluginHasher(HasherHandle);
-
-impl PluginHasher {
-    /// Wraps a self-tested instance.
-    #[must_use]
-    pub fn new(handle: HasherHandle) -> Self {
-        Self(handle)
-    }
-
-    /// The instance.
-    #[must_use]
-    pub fn handle(&self) -> &HasherHandle {
-        &self.0
-    }
-}
+use crate::{CallError, HasherHandle, HasherSlot, Lease};
 
 fn refused(error: CallError) -> HashError {
     match error {
@@ -29,7 +13,10 @@ fn refused(error: CallError) -> HashError {
     }
 }
 
-impl Hasher for PluginHasher {
+/// A hold on one generation.
+struct Held(Lease<HasherHandle>);
+
+impl Hasher for Held {
     fn name(&self) -> &str {
         self.0.name()
     }
@@ -49,5 +36,32 @@ impl Hasher for PluginHasher {
 
     fn needs_rehash(&self, params: &str) -> Result<bool, HashError> {
         self.0.needs_rehash(params).map_err(refused)
+    }
+}
+
+/// The slot of a hasher plug-in as the service's port.
+#[derive(Debug, Clone)]
+pub struct PluginHasher(Arc<HasherSlot>);
+
+impl PluginHasher {
+    /// Wraps a slot.
+    #[must_use]
+    pub fn new(slot: Arc<HasherSlot>) -> Self {
+        Self(slot)
+    }
+}
+
+impl HasherPlace for PluginHasher {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn current(&self) -> Result<CurrentHasher, HashError> {
+        let lease = self.0.lease_now().map_err(refused)?;
+        Ok(CurrentHasher { generation: lease.generation(), hasher: Arc::new(Held(lease)) })
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.0.unready()
     }
 }

@@ -1,6 +1,7 @@
 //! The audit sink port. One batch at a time: the sink's own `max_in_flight` decides, and an answer counts only when it
 //! accounts for every event of the batch.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use patd_abi::op;
 use patd_proto::audit::{Deliver, Delivered, event_id};
 use patd_service::ports::{Answer, AuditSink, SinkError};
 
-use crate::{CallError, ServiceHandle};
+use super::callee::Callee;
+use crate::{CallError, ServiceHandle, ServiceSlot};
 
 /// An audit sink plug-in as the service's port.
 #[derive(Debug)]
 pub struct PluginSink {
-    handle: ServiceHandle,
+    callee: Callee,
     timeout: Duration,
     takes: Option<Takes>,
     batches: AtomicU64,
@@ -32,7 +34,17 @@ impl PluginSink {
     /// Wraps a started instance; each delivery has `timeout`.
     #[must_use]
     pub fn new(handle: ServiceHandle, timeout: Duration) -> Self {
-        Self { handle, timeout, takes: None, batches: AtomicU64::new(1) }
+        Self::of(Callee::Instance(handle), timeout)
+    }
+
+    /// Wraps a slot; each delivery has `timeout`.
+    #[must_use]
+    pub fn in_slot(slot: Arc<ServiceSlot>, timeout: Duration) -> Self {
+        Self::of(Callee::Slot(slot), timeout)
+    }
+
+    fn of(callee: Callee, timeout: Duration) -> Self {
+        Self { callee, timeout, takes: None, batches: AtomicU64::new(1) }
     }
 
     /// Hands only events over whose type `takes` accepts; the others count as delivered.
@@ -41,24 +53,18 @@ impl PluginSink {
         self.takes = Some(Takes(Box::new(takes)));
         self
     }
-
-    /// The instance.
-    #[must_use]
-    pub fn handle(&self) -> &ServiceHandle {
-        &self.handle
-    }
 }
 
 impl AuditSink for PluginSink {
     fn name(&self) -> &str {
-        self.handle.name()
+        self.callee.name()
     }
 
     fn deliver(&self, mut events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>> {
         if let Some(takes) = &self.takes {
             keep_wanted(&mut events, &takes.0);
         }
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let Some(last) = events.last() else { return Ok(()) };
@@ -67,8 +73,11 @@ impl AuditSink for PluginSink {
             let last = event_id(last).unwrap_or_default().to_owned();
             let payload = serde_json::to_vec(&Deliver { batch_id, events })
                 .map_err(|error| SinkError::Rejected(error.to_string()))?;
+            let handle = callee.get(timeout).await.map_err(failed)?;
             let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;
-            let answer: Delivered = serde_json::from_slice(&answer)
+            let answer: Result<Delivered, _> = serde_json::from_slice(&answer);
+            handle.read_back(answer.is_ok());
+            let answer = answer
                 .map_err(|error| SinkError::Unavailable(format!("the answer does not read: {error}")))?;
             if answer.accepted_through.as_deref() != Some(last.as_str()) {
                 // At least once: the whole batch comes again.
@@ -84,8 +93,12 @@ impl AuditSink for PluginSink {
     }
 
     fn stop(&self) -> Answer<Result<(), SinkError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
-        Box::pin(async move { handle.stop(timeout).await.map_err(failed) })
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
+        Box::pin(async move { callee.stop(timeout).await.map_err(failed) })
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.callee.unready()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store port. Reads that fail are failures; a write is only *not done* when it never reached the plug-in or the plug-in
 //! says so, in every other case its outcome is unknown (R3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use patd_core::changes::Changes;
@@ -10,8 +11,9 @@ use patd_service::ports::{Answer, Applied, Found, Query, SchemaStatus, Store, St
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::callee::Callee;
 use super::convert::{Malformed, changes, query, rows};
-use crate::{CallError, LoadError, ServiceHandle};
+use crate::{CallError, LoadError, ServiceHandle, ServiceSlot};
 
 /// Longest time for what reads or writes everything: migrating, backing up, stopping.
 const LONG: Duration = Duration::from_secs(600);
@@ -25,10 +27,22 @@ pub enum StoreRole {
     Site,
 }
 
+impl StoreRole {
+    /// The payload of START.
+    #[must_use]
+    pub fn start(self) -> Vec<u8> {
+        let role = match self {
+            Self::Directory => contract::Role::Directory,
+            Self::Site => contract::Role::Site,
+        };
+        encode(&contract::Start { schema: SCHEMA, role: Some(role) }).unwrap_or_default()
+    }
+}
+
 /// A store plug-in as the service's port.
 #[derive(Debug, Clone)]
 pub struct PluginStore {
-    handle: ServiceHandle,
+    callee: Callee,
     timeout: Duration,
 }
 
@@ -36,7 +50,13 @@ impl PluginStore {
     /// Wraps an instance that need not be started, for SCHEMA_STATUS and MIGRATE; each request has `timeout`.
     #[must_use]
     pub fn new(handle: ServiceHandle, timeout: Duration) -> Self {
-        Self { handle, timeout }
+        Self { callee: Callee::Instance(handle), timeout }
+    }
+
+    /// Wraps a slot whose plan starts with [`StoreRole::start`]; each request has `timeout`.
+    #[must_use]
+    pub fn in_slot(slot: Arc<ServiceSlot>, timeout: Duration) -> Self {
+        Self { callee: Callee::Slot(slot), timeout }
     }
 
     /// Starts the instance in its role and wraps it.
@@ -44,25 +64,14 @@ impl PluginStore {
     /// # Errors
     /// [`LoadError`] with the plug-in's reason. The instance is stopped then.
     pub async fn start(handle: ServiceHandle, role: StoreRole, timeout: Duration) -> Result<Self, LoadError> {
-        let role = match role {
-            StoreRole::Directory => contract::Role::Directory,
-            StoreRole::Site => contract::Role::Site,
-        };
-        let payload = encode(&contract::Start { schema: SCHEMA, role: Some(role) });
-        let started = handle.start(payload.unwrap_or_default(), LONG).await;
+        let started = handle.start(role.start(), LONG).await;
         if let Err(error) = started {
             if let Err(also) = handle.stop(timeout).await {
                 tracing::warn!(store = handle.name(), %also, "a store that did not start did not stop either");
             }
             return Err(error);
         }
-        Ok(Self { handle, timeout })
-    }
-
-    /// The instance.
-    #[must_use]
-    pub fn handle(&self) -> &ServiceHandle {
-        &self.handle
+        Ok(Self::new(handle, timeout))
     }
 
     /// Applies the pending migrations.
@@ -77,7 +86,7 @@ impl PluginStore {
     /// [`StoreError`]; a store without this operation fails.
     pub async fn export(&self, after: Option<String>, limit: u32) -> Result<contract::Exported, StoreError> {
         let request = contract::Export { schema: SCHEMA, after, limit };
-        exchange(&self.handle, op::EXPORT, &request, LONG).await
+        exchange(&self.callee, op::EXPORT, &request, LONG, Ok).await
     }
 
     /// Adds pieces to a store that was empty when the first came; with `finish` they are there to stay.
@@ -90,34 +99,39 @@ impl PluginStore {
         finish: Option<contract::Tally>,
     ) -> Result<(), StoreError> {
         let request = contract::Import { schema: SCHEMA, pieces, finish };
-        let _: contract::Empty = exchange(&self.handle, op::IMPORT, &request, LONG).await?;
+        let _: contract::Empty = exchange(&self.callee, op::IMPORT, &request, LONG, Ok).await?;
         Ok(())
     }
 
     fn status(&self, op: u32, timeout: Duration) -> Answer<Result<SchemaStatus, StoreError>> {
-        let handle = self.handle.clone();
+        let callee = self.callee.clone();
         Box::pin(async move {
-            let status: contract::SchemaStatus = exchange(&handle, op, &EMPTY, timeout).await?;
+            let status: contract::SchemaStatus = exchange(&callee, op, &EMPTY, timeout, Ok).await?;
             Ok(SchemaStatus { location: status.location, applied: status.applied, pending: status.pending })
         })
     }
 
     fn take(&self, request: contract::OutboxTake) -> Answer<Result<Vec<Waiting>, StoreError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
         Box::pin(async move {
-            let batch: contract::OutboxBatch = exchange(&handle, op::OUTBOX_TAKE, &request, timeout).await?;
-            let waiting = batch.events.into_iter().map(|waiting| {
-                Ok(Waiting { position: waiting.position.0, event: rows::event_in(waiting.event)? })
-            });
-            waiting.collect::<Result<_, Malformed>>().map_err(|error| malformed(&error))
+            exchange(&callee, op::OUTBOX_TAKE, &request, timeout, |batch: contract::OutboxBatch| {
+                let waiting = batch.events.into_iter().map(|waiting| {
+                    Ok(Waiting { position: waiting.position.0, event: rows::event_in(waiting.event)? })
+                });
+                waiting.collect()
+            })
+            .await
         })
     }
 
     /// A request whose answer says nothing.
     fn plain(&self, op: u32, request: impl Serialize, timeout: Duration) -> Answer<Result<(), StoreError>> {
-        let handle = self.handle.clone();
+        let callee = self.callee.clone();
         let payload = encode(&request);
-        Box::pin(async move { handle.call(op, payload?, timeout).await.map(drop).map_err(read_failed) })
+        Box::pin(async move {
+            let handle = callee.get(timeout).await.map_err(read_failed)?;
+            handle.call(op, payload?, timeout).await.map(drop).map_err(read_failed)
+        })
     }
 }
 
@@ -125,35 +139,37 @@ const EMPTY: contract::Empty = contract::Empty { schema: SCHEMA };
 
 impl Store for PluginStore {
     fn name(&self) -> &str {
-        self.handle.name()
+        self.callee.name()
     }
 
     fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
         Box::pin(async move {
-            let asked = queries.len();
             let queries = queries.into_iter().map(query::outward).collect();
             let request = contract::QueryRequest { schema: SCHEMA, queries };
-            let reply: contract::QueryReply = exchange(&handle, op::QUERY, &request, timeout).await?;
-            if reply.found.len() != asked {
-                return Err(malformed(&Malformed::new("QUERY", "number of answers")));
-            }
-            let answers = request.queries.iter().zip(reply.found);
-            answers
-                .map(|(query, found)| query::inward(query, found))
-                .collect::<Result<_, _>>()
-                .map_err(|error| malformed(&error))
+            exchange(&callee, op::QUERY, &request, timeout, |reply: contract::QueryReply| {
+                if reply.found.len() != request.queries.len() {
+                    return Err(Malformed::new("QUERY", "number of answers"));
+                }
+                let answers = request.queries.iter().zip(reply.found);
+                answers.map(|(query, found)| query::inward(query, found)).collect()
+            })
+            .await
         })
     }
 
     fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
         Box::pin(async move {
             let request = contract::ApplyRequest { schema: SCHEMA, changes: changes::outward(changes) };
-            let answer = handle.call(op::APPLY, encode(&request)?, timeout).await.map_err(write_failed)?;
+            let payload = encode(&request)?;
+            // Not handed over to anybody yet: nothing was done.
+            let handle = callee.get(timeout).await.map_err(read_failed)?;
+            let answer = handle.call(op::APPLY, payload, timeout).await.map_err(write_failed)?;
             let applied = serde_json::from_slice::<contract::ApplyReply>(&answer)
                 .map_err(|_| Malformed::new("APPLY", "answer"))
                 .and_then(|reply| changes::applied(reply.applied));
+            handle.read_back(applied.is_ok());
             applied.map_err(|error| {
                 tracing::error!(store = handle.name(), %error, "a store's answer to a write does not read");
                 StoreError::Unknown
@@ -197,25 +213,36 @@ impl Store for PluginStore {
     }
 
     fn stop(&self) -> Answer<Result<(), StoreError>> {
-        let (handle, timeout) = (self.handle.clone(), self.timeout);
-        Box::pin(async move { handle.stop(timeout).await.map_err(read_failed) })
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
+        Box::pin(async move { callee.stop(timeout).await.map_err(read_failed) })
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.callee.unready()
     }
 }
 
-async fn exchange<D: DeserializeOwned>(
-    handle: &ServiceHandle,
+/// One request whose answer is read by `inward`; whether it could be read is noted.
+async fn exchange<D: DeserializeOwned, T>(
+    callee: &Callee,
     op: u32,
     request: &impl Serialize,
     timeout: Duration,
-) -> Result<D, StoreError> {
-    let answer = handle.call(op, encode(request)?, timeout).await.map_err(read_failed)?;
+    inward: impl FnOnce(D) -> Result<T, Malformed>,
+) -> Result<T, StoreError> {
+    let payload = encode(request)?;
+    let handle = callee.get(timeout).await.map_err(read_failed)?;
+    let answer = handle.call(op, payload, timeout).await.map_err(read_failed)?;
     // serde's message may quote the answer, which holds digests: it says where, not what.
-    serde_json::from_slice(&answer).map_err(|error| {
+    let read = serde_json::from_slice(&answer).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         StoreError::Failed(format!(
             "the answer to operation {op} does not read (line {line}, column {column})"
         ))
-    })
+    });
+    let read = read.and_then(|answer| inward(answer).map_err(|error| malformed(&error)));
+    handle.read_back(read.is_ok());
+    read
 }
 
 fn encode(request: &impl Serialize) -> Result<Vec<u8>, StoreError> {

@@ -1,0 +1,415 @@
+//! A slot: the stable place of one configured instance, in which generations follow each other. Recovery of a quarantined
+//! instance ([`supervise`]) and replacement by a reload ([`replace`]) are the same step: put in a new generation, let the
+//! requests inside the old one end, then STOP and destroy it.
+//!
+//! Must never destroy an instance with a request inside: one that does not drain or stop is abandoned. Must never let two
+//! instances of an exclusive plug-in overlap, not even an abandoned one and its successor.
+
+mod flights;
+mod plan;
+mod replace;
+mod supervise;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::error::{CallError, LoadError};
+use crate::image::Kind;
+use crate::{HasherHandle, ServiceHandle};
+
+use flights::Flights;
+pub use plan::InstancePlan;
+pub use replace::{Prepared, Switched};
+pub use unit::Unit;
+use unit::Watch;
+
+/// How long a request waits at the gate while an exclusive instance is replaced.
+const GATE: Duration = Duration::from_secs(5);
+
+/// The times of a slot.
+#[derive(Debug, Clone, Copy)]
+pub struct SlotTimes {
+    /// How long requests inside an old generation may take to end, and then STOP.
+    pub drain: Duration,
+    /// The first delay before a quarantined instance is replaced; it doubles with each further time.
+    pub first_delay: Duration,
+    /// No delay is longer.
+    pub max_delay: Duration,
+    /// After so long in good health the delay starts anew.
+    pub good: Duration,
+    /// A hash that takes longer hangs.
+    pub hang: Duration,
+}
+
+impl Default for SlotTimes {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(30),
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            good: Duration::from_secs(300),
+            hang: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One configured instance through all its generations.
+pub struct Slot<U: Unit> {
+    name: String,
+    kind: Kind,
+    state: ArcSwap<State<U>>,
+    /// What the generation in service is made of, or the next one will be.
+    plan: Mutex<Arc<InstancePlan>>,
+    /// Held by whoever puts in a generation.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Counts changes of `state`.
+    changed: watch::Sender<u64>,
+    times: SlotTimes,
+    next: AtomicU64,
+    recoveries: AtomicU64,
+    abandoned: AtomicU64,
+    draining: AtomicU64,
+    /// When the next recovery will be tried.
+    until: Mutex<Option<Instant>>,
+}
+
+/// The slot of a hasher.
+pub type HasherSlot = Slot<HasherHandle>;
+/// The slot of a store or sink.
+pub type ServiceSlot = Slot<ServiceHandle>;
+
+/// What is in the slot.
+enum State<U: Unit> {
+    /// A generation; it may be quarantined, and refuses everything then.
+    Serving(Arc<Generation<U>>),
+    /// An exclusive instance is being replaced: requests wait for a moment.
+    Gate,
+    /// Nothing, and why; `free` once nothing of the last generation is left.
+    Down { why: String, free: bool },
+}
+
+/// One instance with the requests inside it.
+struct Generation<U: Unit> {
+    number: u64,
+    unit: U,
+    /// What it was made of.
+    plan: Arc<InstancePlan>,
+    flights: Flights,
+    begun: Instant,
+}
+
+/// A request's hold on a generation: it is not stopped as long as this lives.
+pub struct Lease<U: Unit>(Arc<Generation<U>>);
+
+impl<U: Unit> Lease<U> {
+    /// The number of the generation.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.number
+    }
+}
+
+impl<U: Unit> Deref for Lease<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0.unit
+    }
+}
+
+impl<U: Unit> Drop for Lease<U> {
+    fn drop(&mut self) {
+        self.0.flights.leave();
+    }
+}
+
+/// What a slot says of itself.
+#[derive(Debug, Clone)]
+pub struct SlotStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Kind.
+    pub kind: Kind,
+    /// What the generation in service, or the next one, is made of.
+    pub plan: Arc<InstancePlan>,
+    /// The number of the generation, from 1; the last one's where none serves.
+    pub generation: u64,
+    /// Requests inside it.
+    pub in_flight: u64,
+    /// Why it refuses requests, if it does.
+    pub quarantined: Option<String>,
+    /// How long until the next recovery is tried.
+    pub retry_in: Option<Duration>,
+    /// How often a quarantined instance was replaced.
+    pub recoveries: u64,
+    /// Instances that did not end and were left alone.
+    pub abandoned: u64,
+    /// Old generations that requests are still inside of, or that are stopping.
+    pub draining: u64,
+}
+
+impl<U: Unit> Slot<U> {
+    /// Makes and starts the first generation. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the plug-in refuses.
+    pub async fn open(plan: InstancePlan, times: SlotTimes) -> Result<Arc<Self>, LoadError> {
+        let plan = Arc::new(plan);
+        let unit = plan.make::<U>().await.map_err(|not| not.error)?;
+        let slot = Arc::new(Self {
+            name: plan.name.clone(),
+            kind: plan.kind,
+            state: ArcSwap::from_pointee(State::Gate),
+            plan: Mutex::new(Arc::clone(&plan)),
+            turn: Arc::default(),
+            changed: watch::Sender::new(0),
+            times,
+            next: AtomicU64::new(1),
+            recoveries: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            draining: AtomicU64::new(0),
+            until: Mutex::default(),
+        });
+        let first = slot.generation(unit, plan);
+        slot.serve(first);
+        supervise::begin(&slot);
+        Ok(slot)
+    }
+
+    /// Name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the generation in service is made of.
+    #[must_use]
+    pub fn plan(&self) -> Arc<InstancePlan> {
+        Arc::clone(&self.plan.lock())
+    }
+
+    /// Why it refuses requests at the moment, if it does. Asks no plug-in.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        match &**self.state.load() {
+            State::Serving(generation) => {
+                let why = generation.unit.quarantined()?;
+                Some(format!("the plug-in instance {} is quarantined: {why}", self.name))
+            }
+            State::Gate => None,
+            State::Down { why, .. } => Some(format!("the plug-in instance {} is down: {why}", self.name)),
+        }
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn status(&self) -> SlotStatus {
+        let state = self.state.load();
+        let in_flight = match &**state {
+            State::Serving(generation) => generation.flights.inside(),
+            State::Gate | State::Down { .. } => 0,
+        };
+        let quarantined = self.unready();
+        let until = (*self.until.lock()).filter(|_| quarantined.is_some());
+        SlotStatus {
+            name: self.name.clone(),
+            kind: self.kind,
+            plan: self.plan(),
+            generation: self.next.load(Ordering::Relaxed) - 1,
+            in_flight,
+            quarantined,
+            retry_in: until.map(|until| until.saturating_duration_since(now())),
+            recoveries: self.recoveries.load(Ordering::Relaxed),
+            abandoned: self.abandoned.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A hold on the generation in service, at once.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is none.
+    pub fn lease_now(&self) -> Result<Lease<U>, CallError> {
+        loop {
+            let state = self.state.load();
+            match &**state {
+                State::Serving(generation) => {
+                    if generation.flights.enter() {
+                        return Ok(Lease(Arc::clone(generation)));
+                    }
+                    if let State::Serving(now) = &**self.state.load()
+                        && Arc::ptr_eq(now, generation)
+                    {
+                        return Err(self.replacing());
+                    }
+                    // Its successor is in place already.
+                }
+                State::Gate => return Err(self.replacing()),
+                State::Down { why, .. } => {
+                    return Err(CallError::Unavailable(format!("the instance {} is down: {why}", self.name)));
+                }
+            }
+        }
+    }
+
+    /// A hold on the generation in service; waits a moment for one that is being put in place.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is none by then.
+    pub async fn lease(&self, patience: Duration) -> Result<Lease<U>, CallError> {
+        let waits = |state: &State<U>| match state {
+            State::Serving(_) | State::Gate => true,
+            State::Down { .. } => false,
+        };
+        let first = self.lease_now();
+        if first.is_ok() || !waits(&self.state.load()) {
+            return first;
+        }
+        let mut changed = self.changed.subscribe();
+        let wait = async {
+            loop {
+                let lease = self.lease_now();
+                if lease.is_ok() || !waits(&self.state.load()) {
+                    return lease;
+                }
+                if changed.changed().await.is_err() {
+                    return Err(self.replacing());
+                }
+            }
+        };
+        tokio::time::timeout(patience.min(GATE), wait).await.unwrap_or_else(|_| Err(self.replacing()))
+    }
+
+    /// Ends the slot for good: requests inside may end, then STOP. For the end of the daemon, or of what used it.
+    pub async fn stop(self: &Arc<Self>, patience: Duration) -> bool {
+        let begun = now();
+        let _turn = tokio::time::timeout(patience, Arc::clone(&self.turn).lock_owned()).await;
+        let old = self.put(State::Down { why: "it is stopped".to_owned(), free: false });
+        let State::Serving(old) = &*old else { return true };
+        let left = patience.saturating_sub(begun.elapsed());
+        tokio::time::timeout(left, self.drain_and_end(old)).await.unwrap_or(false)
+    }
+
+    fn replacing(&self) -> CallError {
+        CallError::Unavailable(format!("the plug-in instance {} is being replaced", self.name))
+    }
+
+    fn generation(&self, unit: U, plan: Arc<InstancePlan>) -> Arc<Generation<U>> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Generation { number, unit, plan, flights: Flights::default(), begun: now() })
+    }
+
+    /// Puts a generation in service; answers what was there.
+    fn serve(&self, generation: Arc<Generation<U>>) -> Arc<State<U>> {
+        *self.plan.lock() = Arc::clone(&generation.plan);
+        *self.until.lock() = None;
+        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        metrics::gauge!("patd_plugin_generation", &labels).set(generation.number as f64);
+        metrics::gauge!("patd_plugin_quarantined", &labels).set(0.0);
+        self.put(State::Serving(generation))
+    }
+
+    fn put(&self, state: State<U>) -> Arc<State<U>> {
+        let old = self.state.swap(Arc::new(state));
+        self.changed.send_modify(|count| *count += 1);
+        old
+    }
+
+    fn out_of_service(&self) {
+        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
+        metrics::gauge!("patd_plugin_quarantined", &labels).set(1.0);
+    }
+
+    /// The generation in service, quarantined or not.
+    fn serving(&self) -> Option<Arc<Generation<U>>> {
+        match &**self.state.load() {
+            State::Serving(generation) => Some(Arc::clone(generation)),
+            State::Gate | State::Down { .. } => None,
+        }
+    }
+
+    /// Lets the requests inside a generation that is out of the slot end, then STOP and destroy. Says when it takes longer
+    /// than the budget, and goes on; whether it ended completely.
+    async fn drain_and_end(&self, old: &Generation<U>) -> bool {
+        self.draining.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.draining);
+        let begun = now();
+        old.flights.close();
+        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
+        let whole = async {
+            old.flights.drained().await;
+            metrics::histogram!("patd_plugin_drain_seconds", &labels).record(begun.elapsed().as_secs_f64());
+            old.unit.end().await
+        };
+        tokio::pin!(whole);
+        let ended = match tokio::time::timeout(self.times.drain * 2, &mut whole).await {
+            Ok(true) => return true,
+            Ok(false) => false,
+            Err(_) => {
+                self.abandon(old, "requests inside it, or its STOP, have not ended in time");
+                let late = whole.await;
+                tracing::info!(
+                    instance = self.name,
+                    generation = old.number,
+                    "an abandoned instance came to an end"
+                );
+                return late;
+            }
+        };
+        self.abandon(old, "it may be in any state");
+        ended
+    }
+
+    fn abandon(&self, old: &Generation<U>, why: &str) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
+        metrics::counter!("patd_plugin_abandoned_total", &labels).increment(1);
+        tracing::error!(
+            instance = self.name,
+            generation = old.number,
+            why,
+            "a plug-in instance is abandoned: it stays in memory and is not destroyed"
+        );
+    }
+}
+
+impl ServiceSlot {
+    /// One request to the generation in service; see [`ServiceHandle::call`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&self, op: u32, payload: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let begun = now();
+        let lease = self.lease(timeout).await?;
+        lease.call(op, payload, timeout.saturating_sub(begun.elapsed())).await
+    }
+}
+
+struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<U: Unit> std::fmt::Debug for Slot<U> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measured durations, no time that a rule decides by")]
+fn now() -> Instant {
+    Instant::now()
+}
