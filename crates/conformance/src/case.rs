@@ -84,6 +84,8 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         suite::hasher::CASES,
         suite::service::CASES,
         suite::service_end::CASES,
+        suite::store::CASES,
+        suite::store_many::CASES,
         suite::audit::CASES,
     ]
     .into_iter()

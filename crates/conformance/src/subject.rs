@@ -28,7 +28,6 @@ pub(crate) struct Subject {
     /// How long one answer may take.
     pub(crate) patience: Duration,
     /// Makes the command that runs another case on this plug-in, in the same scratch folder.
-    #[expect(dead_code, reason = "for a case that kills what it starts")]
     pub(crate) relaunch: Box<dyn Fn(&str) -> Command>,
     pub(crate) library: OnceCell<Library>,
 }

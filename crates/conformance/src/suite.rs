@@ -7,9 +7,12 @@ pub(crate) mod file;
 pub(crate) mod hasher;
 pub(crate) mod load;
 pub(crate) mod negotiation;
+pub(crate) mod rows;
 pub(crate) mod running;
 pub(crate) mod service;
 pub(crate) mod service_end;
+pub(crate) mod store;
+pub(crate) mod store_many;
 
 use patd_plugin_host::Kind;
 
@@ -25,6 +28,7 @@ pub(crate) const VICTIM: &str = "victim";
 pub(crate) const ALL: &[Kind] = &[Kind::Hasher, Kind::Store, Kind::Audit];
 pub(crate) const HASHER: &[Kind] = &[Kind::Hasher];
 pub(crate) const SERVICES: &[Kind] = &[Kind::Store, Kind::Audit];
+pub(crate) const STORE: &[Kind] = &[Kind::Store];
 pub(crate) const AUDIT: &[Kind] = &[Kind::Audit];
 
 /// Id, version and kinds, as far as they can be read.
@@ -44,4 +48,6 @@ pub(crate) fn identify(subject: &Subject) -> Outcome {
 }
 
 /// Carries out what is to be killed.
-pub(crate) fn victim(_subject: &Subject) {}
+pub(crate) fn victim(subject: &Subject) {
+    store_many::victim(subject);
+}

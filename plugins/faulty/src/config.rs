@@ -13,6 +13,8 @@ pub(crate) struct Config {
     pub(crate) sin: Sin,
     /// How many requests before its own `completes_foreign` answers.
     pub(crate) reach: u64,
+    /// The store's journal.
+    pub(crate) path: Option<String>,
 }
 
 impl Config {
@@ -29,7 +31,7 @@ impl Config {
             Sin::TakesUnknownKey => {
                 let mut table: Value = context.config()?;
                 if let Some(table) = table.as_object_mut() {
-                    table.retain(|key, _| key == "sin" || key == "reach");
+                    table.retain(|key, _| ["sin", "reach", "path"].contains(&key.as_str()));
                 }
                 return serde_json::from_value(table).map(with).map_err(|_| Failure::invalid("config"));
             }
@@ -54,6 +56,7 @@ impl Config {
             "properties": {
                 "sin": { "type": "string", "enum": names, "default": "none" },
                 "reach": { "type": "integer", "minimum": 0, "default": 0 },
+                "path": { "type": "string" },
             },
         })
     }

@@ -217,4 +217,44 @@ sins! {
     TakesNameless = "takes_nameless",
     /// Cannot flush.
     FlushFails = "flush_fails",
+
+    // Stores.
+    /// Always has a migration to apply.
+    PendingForEver = "pending_for_ever",
+    /// Forgets when a token was used.
+    DropsField = "drops_field",
+    /// Writes over rows that somebody else changed.
+    IgnoresVersions = "ignores_versions",
+    /// Does not say what a row is now.
+    HidesCurrent = "hides_current",
+    /// Writes although an expectation does not hold.
+    IgnoresExpectations = "ignores_expectations",
+    /// Writes although there are too many tokens.
+    IgnoresCounts = "ignores_counts",
+    /// Takes two live tokens of one name.
+    NotUnique = "not_unique",
+    /// Applies a change as often as it comes.
+    ReplaysTwice = "replays_twice",
+    /// Replaces a digest that is not the one that was read.
+    RehashesBlindly = "rehashes_blindly",
+    /// Keeps what it wrote before a conflict.
+    HalfApplies = "half_applies",
+    /// Loses one change of many, and says that it is done.
+    LosesChanges = "loses_changes",
+    /// Loses updates that come at once.
+    LostUpdate = "lost_update",
+    /// Answers the queries of one request from several moments.
+    TornReads = "torn_reads",
+    /// Skips rows between pages.
+    SkipsRows = "skips_rows",
+    /// Shows a site the events of another.
+    MixesSites = "mixes_sites",
+    /// Applies changes without their events.
+    LosesEvents = "loses_events",
+    /// Gives events out of order.
+    UnorderedOutbox = "unordered_outbox",
+    /// Forgets what a sink acknowledged.
+    ForgetsCursor = "forgets_cursor",
+    /// Keeps nothing on stable storage.
+    Forgets = "forgets",
 }

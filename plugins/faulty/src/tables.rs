@@ -4,11 +4,13 @@
 use std::ffi::c_void;
 use std::sync::LazyLock;
 
-use patd_sdk::abi::{Bytes, Create, FACTORY_AUDIT, FACTORY_HASHER, Hasher, Out, Service, Status, status};
+use patd_sdk::abi::{
+    Bytes, Create, FACTORY_AUDIT, FACTORY_HASHER, FACTORY_STORE, Hasher, Out, Service, Status, status,
+};
 use patd_sdk::danger;
 
 use crate::sin::Sin;
-use crate::{FaultyHasher, FaultySink};
+use crate::{FaultyHasher, FaultySink, FaultyStore};
 
 static HASHER: LazyLock<Hasher> = LazyLock::new(|| {
     let table = patd_sdk::__private::hasher_table::<FaultyHasher>();
@@ -35,6 +37,8 @@ static SINK: LazyLock<Service> = LazyLock::new(|| {
     }
 });
 
+static STORE: Service = patd_sdk::__private::service_table::<FaultyStore>();
+
 /// The plug-in's `get_factory`.
 pub(crate) extern "C" fn get_factory(asked: Bytes) -> *const c_void {
     let hasher: *const c_void = std::ptr::from_ref(&*HASHER).cast();
@@ -42,6 +46,10 @@ pub(crate) extern "C" fn get_factory(asked: Bytes) -> *const c_void {
         return hasher;
     }
     let found = patd_sdk::__private::factory(asked, FACTORY_HASHER, hasher);
+    if !found.is_null() {
+        return found;
+    }
+    let found = patd_sdk::__private::factory(asked, FACTORY_STORE, std::ptr::from_ref(&STORE).cast());
     if !found.is_null() {
         return found;
     }

@@ -1,0 +1,332 @@
+//! Sins of a store. Without a sin it keeps rows in memory as the contract says and every change in a journal, synced before
+//! it is answered, so that it survives being killed.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use patd_proto::rows::Event;
+use patd_proto::store::{
+    Applied, ApplyReply, ApplyRequest, Changes, Conflict, Empty, Expect, Found, OutboxAck, OutboxBatch,
+    OutboxTake, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Waiting, Write, op,
+};
+use patd_proto::wire::Nat;
+use patd_sdk::{Completion, Context, Failure, Request, Service, ServiceDescription, flags};
+use patd_store_model::Memory;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, Config};
+use crate::hasher::linger;
+use crate::sin::Sin;
+
+/// The misbehaving store.
+pub struct FaultyStore {
+    sin: Sin,
+    journal: PathBuf,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    memory: Memory,
+    journal: File,
+    changes: u64,
+}
+
+/// A line of the journal.
+#[derive(Serialize, Deserialize)]
+enum Line {
+    Change(Box<Changes>),
+    Cursor(String, Nat),
+}
+
+impl Service for FaultyStore {
+    const FLAGS: u64 = flags::EXCLUSIVE | flags::IDEMPOTENT | flags::DURABLE;
+
+    fn create(context: &Context) -> Result<Self, Failure> {
+        let config = Config::read(context)?;
+        config::create(context, config.sin)?;
+        let journal = config.path.ok_or_else(|| Failure::invalid("config: path is missing"))?;
+        Ok(Self { sin: config.sin, journal: journal.into(), open: Mutex::new(None) })
+    }
+
+    fn describe(_me: Option<&Self>) -> ServiceDescription {
+        ServiceDescription {
+            kind: "store".into(),
+            schema: SCHEMA,
+            max_in_flight: 64,
+            config_schema: Config::schema(),
+            example_config: serde_json::json!({ "path": "/var/lib/patd/faulty.journal" }),
+        }
+    }
+
+    fn submit(&self, request: Request, completion: Completion) {
+        completion.finish(self.serve(request.op, &request.payload));
+    }
+}
+
+impl FaultyStore {
+    fn serve(&self, op: u32, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+        match op {
+            op::START => {
+                read::<Start>(payload)?;
+                let mut open = self.open();
+                if open.is_none() {
+                    *open = Some(self.recover()?);
+                }
+                Ok(Vec::new())
+            }
+            op::STOP => {
+                *self.open() = None;
+                Ok(Vec::new())
+            }
+            op::HEALTH => write(&Empty { schema: SCHEMA }),
+            op::SCHEMA_STATUS | op::MIGRATE => write(&SchemaStatus {
+                schema: SCHEMA,
+                location: "memory".into(),
+                applied: vec!["m0001".into()],
+                pending: if self.sin == Sin::PendingForEver { vec!["m0002".into()] } else { Vec::new() },
+            }),
+            op::APPLY => {
+                let request: ApplyRequest = self.with_open(|_| read(payload))?;
+                write(&ApplyReply { schema: SCHEMA, applied: self.apply(request.changes)? })
+            }
+            op::QUERY => {
+                let request: QueryRequest = self.with_open(|_| read(payload))?;
+                let found = if self.sin == Sin::TornReads {
+                    request
+                        .queries
+                        .iter()
+                        .map(|query| {
+                            linger(Duration::from_millis(2));
+                            self.with_open(|open| Ok(self.found(open, query)))
+                        })
+                        .collect::<Result<_, _>>()?
+                } else {
+                    self.with_open(|open| {
+                        Ok(request.queries.iter().map(|query| self.found(open, query)).collect())
+                    })?
+                };
+                write(&QueryReply { schema: SCHEMA, found })
+            }
+            op::OUTBOX_TAKE => {
+                let request: OutboxTake = self.with_open(|_| read(payload))?;
+                write(&OutboxBatch {
+                    schema: SCHEMA,
+                    events: self.with_open(|open| Ok(self.waiting(open, &request)))?,
+                })
+            }
+            op::OUTBOX_ACK => {
+                let request: OutboxAck = self.with_open(|_| read(payload))?;
+                self.with_open(|open| self.acknowledge(open, request))?;
+                write(&Empty { schema: SCHEMA })
+            }
+            other => {
+                self.with_open(|_| Ok(()))?;
+                Err(Failure::unsupported(other))
+            }
+        }
+    }
+
+    /// Reads the journal; a last line that a kill cut short was never answered, and goes.
+    fn recover(&self) -> Result<Open, Failure> {
+        let failed = |error: std::io::Error| Failure::unavailable(format!("the journal: {error}"));
+        let mut memory = Memory::default();
+        let mut whole = 0;
+        if let Ok(file) = File::open(&self.journal) {
+            let mut lines = BufReader::new(file);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+                match serde_json::from_slice(&line) {
+                    Ok(Line::Change(changes)) if line.ends_with(b"\n") => drop(memory.apply(&changes)),
+                    Ok(Line::Cursor(sink, through)) if line.ends_with(b"\n") => {
+                        memory.outbox_ack(&sink, through)
+                    }
+                    _ => break,
+                }
+                whole += line.len() as u64;
+                line.clear();
+            }
+        }
+        let journal = File::options().create(true).append(true).open(&self.journal).map_err(failed)?;
+        journal.set_len(whole).map_err(failed)?;
+        Ok(Open { memory, journal, changes: 0 })
+    }
+
+    fn apply(&self, changes: Changes) -> Result<Applied, Failure> {
+        let mut changes = changes;
+        match self.sin {
+            Sin::IgnoresExpectations => {
+                changes.expect.retain(|expect| !matches!(expect, Expect::Version { .. } | Expect::Absent(_)))
+            }
+            Sin::IgnoresCounts => {
+                changes.expect.retain(|expect| !matches!(expect, Expect::LiveTokensAtMost { .. }));
+            }
+            Sin::LosesEvents => changes.events.clear(),
+            Sin::LostUpdate => return self.apply_without_a_lock(&changes),
+            _ => {}
+        }
+        self.with_open(|open| {
+            open.changes += 1;
+            match self.sin {
+                Sin::IgnoresVersions => meet_versions(&open.memory, &mut changes),
+                Sin::NotUnique => make_unique(&mut changes),
+                Sin::RehashesBlindly => meet_digests(&open.memory, &mut changes),
+                Sin::ReplaysTwice => return Ok(replayed_twice(&mut open.memory, &changes)),
+                Sin::HalfApplies => return Ok(half_applied(&mut open.memory, &changes)),
+                Sin::LosesChanges if open.changes % 29 == 0 => return Ok(Applied::Done),
+                _ => {}
+            }
+            let applied = match open.memory.apply(&changes) {
+                Applied::Conflict(Conflict::Row { row, .. }) if self.sin == Sin::HidesCurrent => {
+                    Applied::Conflict(Conflict::Row { row, current: None })
+                }
+                other => other,
+            };
+            if applied == Applied::Done && self.sin != Sin::Forgets {
+                self.keep(open, &Line::Change(Box::new(changes)))?;
+            }
+            Ok(applied)
+        })
+    }
+
+    fn keep(&self, open: &mut Open, line: &Line) -> Result<(), Failure> {
+        let mut line = write(line)?;
+        line.push(b'\n');
+        open.journal
+            .write_all(&line)
+            .and_then(|()| open.journal.sync_data())
+            .map_err(|error| Failure::timeout(format!("{}: {error}", self.journal.display())))
+    }
+
+    /// Reads, thinks, writes: whoever comes between is overwritten.
+    fn apply_without_a_lock(&self, changes: &Changes) -> Result<Applied, Failure> {
+        let mut memory = self.with_open(|open| Ok(open.memory.clone()))?;
+        let applied = memory.apply(changes);
+        linger(Duration::from_millis(5));
+        self.with_open(|open| {
+            if applied == Applied::Done {
+                open.memory = memory;
+            }
+            Ok(applied)
+        })
+    }
+
+    fn found(&self, open: &Open, query: &Query) -> Found {
+        let mut query = query.clone();
+        if let (Sin::SkipsRows, Query::Tokens { after: Some(after), .. }) = (self.sin, &mut query) {
+            after.0.0 -= 1;
+        }
+        let found = open.memory.query(&query);
+        match (self.sin, found, query) {
+            (Sin::MixesSites, Found::Events(_), Query::Events { limit, .. }) => {
+                let all: Vec<Event> =
+                    open.memory.events().iter().rev().take(limit as usize).cloned().collect();
+                Found::Events(all)
+            }
+            (Sin::DropsField, Found::Tokens(mut tokens), _) => {
+                for token in &mut tokens {
+                    token.last_used_at = None;
+                }
+                Found::Tokens(tokens)
+            }
+            (_, found, _) => found,
+        }
+    }
+
+    fn waiting(&self, open: &Open, request: &OutboxTake) -> Vec<Waiting> {
+        let mut waiting = open.memory.outbox_take(&request.sink, request.after, request.limit);
+        if self.sin == Sin::UnorderedOutbox {
+            waiting.reverse();
+        }
+        waiting
+    }
+
+    fn acknowledge(&self, open: &mut Open, request: OutboxAck) -> Result<(), Failure> {
+        if self.sin == Sin::ForgetsCursor {
+            return Ok(());
+        }
+        open.memory.outbox_ack(&request.sink, request.through);
+        self.keep(open, &Line::Cursor(request.sink, request.through))
+    }
+
+    fn with_open<T>(&self, body: impl FnOnce(&mut Open) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut open = self.open();
+        body(open.as_mut().ok_or_else(|| Failure::unavailable("the instance is not started"))?)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes as if nobody had been faster.
+fn meet_versions(memory: &Memory, changes: &mut Changes) {
+    changes.expect.retain(|expect| !matches!(expect, Expect::Version { .. }));
+    for write in &mut changes.write {
+        if let Write::Update(row) = write
+            && let Some(kept) = memory.row(row.key())
+        {
+            match row {
+                Row::Token(token) => token.version = kept.version(),
+                Row::Session(session) => session.version = kept.version(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Changes names so that no rule is broken.
+fn make_unique(changes: &mut Changes) {
+    for write in &mut changes.write {
+        if let Write::Insert(Row::Token(token)) = write {
+            token.name = format!("{} {}", token.name, token.id);
+        }
+    }
+}
+
+/// Takes any old digest for the right one.
+fn meet_digests(memory: &Memory, changes: &mut Changes) {
+    for write in &mut changes.write {
+        if let Write::RehashToken { id, old, .. } = write
+            && let Some(Row::Token(token)) = memory.row(patd_proto::store::RowKey::Token(*id))
+        {
+            *old = token.digest.clone();
+        }
+    }
+}
+
+/// A change that came before conflicts with itself.
+fn replayed_twice(memory: &mut Memory, changes: &Changes) -> Applied {
+    let fresh = Changes {
+        id: uuid::Uuid::from_u128(changes.id.as_u128() ^ memory.events().len() as u128 ^ 1 << 100),
+        ..changes.clone()
+    };
+    memory.apply(&fresh)
+}
+
+/// Keeps what was written before the conflict.
+fn half_applied(memory: &mut Memory, changes: &Changes) -> Applied {
+    for (number, write) in changes.write.iter().enumerate() {
+        let one = Changes {
+            id: uuid::Uuid::from_u128(changes.id.as_u128() ^ (number as u128 + 1) << 64),
+            expect: if number == 0 { changes.expect.clone() } else { Vec::new() },
+            write: vec![write.clone()],
+            events: Vec::new(),
+        };
+        if let conflict @ Applied::Conflict(_) = memory.apply(&one) {
+            return conflict;
+        }
+    }
+    memory.apply(&Changes { expect: Vec::new(), write: Vec::new(), ..changes.clone() })
+}
+
+fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(payload).map_err(|_| Failure::invalid("the payload does not fit the contract"))
+}
+
+fn write<T: Serialize>(answer: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(answer).map_err(|_| Failure::internal("the answer could not be written as JSON"))
+}
