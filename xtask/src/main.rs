@@ -27,6 +27,7 @@ mod out;
 mod plugins;
 mod python;
 mod system;
+mod template;
 mod test;
 mod workspace;
 

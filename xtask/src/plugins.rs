@@ -12,10 +12,10 @@ use std::process::Command;
 use clap::Subcommand;
 use sha2::{Digest, Sha256};
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, succeeds};
 use crate::failure::{Context, Failure};
-use crate::out;
 use crate::workspace::{Profile, Workspace};
+use crate::{out, template};
 
 /// Never laid where a daemon looks: it misbehaves on purpose.
 const FAULTY: &str = "faulty";
@@ -60,6 +60,13 @@ pub(crate) enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Write the frame of a new plug-in into plugins/<NAME>; it compiles, and its tests pass.
+    New {
+        /// What it is.
+        kind: template::Kind,
+        /// Its name, e.g. hasher-scrypt.
+        name: String,
+    },
 }
 
 /// A plug-in file as a config names it.
@@ -88,6 +95,18 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
             for plugin in install(&workspace, profile)? {
                 out::line(format_args!("{}  {}", plugin.sha256, plugin.path.display()));
             }
+            Ok(())
+        }
+        Task::New { kind, name } => {
+            let root = Workspace::find()?.root;
+            for file in template::write(&root.join("plugins"), *kind, name)? {
+                out::line(file.display());
+            }
+            // Where lines break depends on the name.
+            if !succeeds(cargo().current_dir(&root).args(["fmt", "--package", name])) {
+                out::warn(format_args!("cargo fmt --package {name} failed; run it before the tests"));
+            }
+            out::good(format_args!("now: cargo test -p {name}; what it must do is in plugins/README.md"));
             Ok(())
         }
     }

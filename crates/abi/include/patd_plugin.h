@@ -126,6 +126,21 @@
 #define PATD_OP_OUTBOX_ACK 259
 
 /**
+ * Store: copy everything into a file that does not exist yet.
+ */
+#define PATD_OP_BACKUP 262
+
+/**
+ * Store, optional: give everything piece by piece.
+ */
+#define PATD_OP_EXPORT 263
+
+/**
+ * Store, optional: take everything piece by piece, into an empty store.
+ */
+#define PATD_OP_IMPORT 264
+
+/**
  * Audit sink: take one batch of events.
  */
 #define PATD_OP_DELIVER 512

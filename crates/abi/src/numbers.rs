@@ -45,6 +45,12 @@ pub mod op {
     pub const OUTBOX_TAKE: u32 = 258;
     /// Store: move a sink's delivery cursor.
     pub const OUTBOX_ACK: u32 = 259;
+    /// Store: copy everything into a file that does not exist yet.
+    pub const BACKUP: u32 = 262;
+    /// Store, optional: give everything piece by piece.
+    pub const EXPORT: u32 = 263;
+    /// Store, optional: take everything piece by piece, into an empty store.
+    pub const IMPORT: u32 = 264;
     /// Audit sink: take one batch of events.
     pub const DELIVER: u32 = 512;
     /// Audit sink: put everything taken so far on stable storage.
