@@ -26,6 +26,7 @@ mod pump;
 mod queues;
 pub mod readiness;
 pub mod reconfigure;
+pub mod redeem;
 mod relay;
 pub mod service;
 pub mod sign_in;

@@ -49,6 +49,8 @@ const FORGET_AFTER: Span = Span::minutes(60);
 enum Key {
     Account(String),
     Address(String),
+    /// What an account has of its address' count: given back with the account's.
+    Share(String, String),
 }
 
 #[derive(Clone, Copy)]
@@ -69,6 +71,9 @@ pub(crate) struct Limits {
 pub(crate) struct Attempt {
     account: Key,
     address: Key,
+    share: Key,
+    /// Until when the address was blocked before, and what this attempt made of it.
+    blocked: (Timestamp, Timestamp),
 }
 
 impl Limits {
@@ -78,9 +83,12 @@ impl Limits {
 
     /// Starts an attempt: counted at once, so that attempts side by side cannot outrun the count.
     pub(crate) fn begin(&self, account: &str, address: &str, now: Timestamp) -> Result<Attempt> {
-        let attempt = Attempt {
-            account: Key::Account(account.to_ascii_lowercase()),
-            address: Key::Address(network(address)),
+        let (account, address) = (account.to_ascii_lowercase(), network(address));
+        let mut attempt = Attempt {
+            account: Key::Account(account.clone()),
+            address: Key::Address(address.clone()),
+            share: Key::Share(address, account),
+            blocked: (FREE, FREE),
         };
         let mut failures = self.failures.lock();
         let wait = [&attempt.account, &attempt.address]
@@ -100,9 +108,12 @@ impl Limits {
             let median = times[times.len() / 2];
             failures.retain(|_, f| f.last > median);
         }
-        for (key, policy) in
-            [(&attempt.account, &self.policy.account), (&attempt.address, &self.policy.address)]
-        {
+        let before = failures.get(&attempt.address).map_or(FREE, |f| f.blocked_until);
+        for (key, policy) in [
+            (&attempt.account, Some(&self.policy.account)),
+            (&attempt.address, Some(&self.policy.address)),
+            (&attempt.share, None),
+        ] {
             let entry =
                 failures.entry(key.clone()).or_insert(Failures { count: 0, last: now, blocked_until: FREE });
             if entry.last.plus(FORGET_AFTER) < now {
@@ -110,20 +121,29 @@ impl Limits {
             }
             entry.count = entry.count.saturating_add(1);
             entry.last = now;
-            if entry.count > policy.free {
+            if let Some(policy) = policy.filter(|policy| entry.count > policy.free) {
                 entry.blocked_until = now.plus(policy.delay(entry.count - policy.free));
             }
         }
+        let after = failures.get(&attempt.address).map_or(FREE, |f| f.blocked_until);
+        attempt.blocked = (before, after);
         Ok(attempt)
     }
 
-    /// The attempt was good: the account starts anew, the address gets its one count back.
+    /// The attempt was good: the account starts anew, and the address gets back what this account had counted there. What
+    /// others earned the address stays.
     pub(crate) fn forgive(&self, attempt: &Attempt) {
         let mut failures = self.failures.lock();
         failures.remove(&attempt.account);
+        let share = failures.remove(&attempt.share).map_or(1, |share| share.count);
         if let Some(entry) = failures.get_mut(&attempt.address) {
-            entry.count = entry.count.saturating_sub(1);
-            entry.blocked_until = FREE;
+            entry.count = entry.count.saturating_sub(share);
+            let (before, after) = attempt.blocked;
+            if entry.count <= self.policy.address.free {
+                entry.blocked_until = FREE;
+            } else if entry.blocked_until == after {
+                entry.blocked_until = before;
+            }
         }
     }
 }
@@ -189,6 +209,54 @@ mod tests {
         assert!(limits.begin("bob", "10.0.0.1", Timestamp(99)).is_ok());
         limits.forgive(&first);
         assert!(limits.begin("ann", "10.0.0.1", Timestamp(98)).is_ok());
+    }
+
+    /// Counts a failure; says whether it had to wait.
+    fn fails(limits: &Limits, name: &str, address: &str, at: i64) -> bool {
+        limits.begin(name, address, Timestamp(at)).map(drop).is_err()
+    }
+
+    #[test]
+    fn a_good_attempt_forgives_its_address_only_what_its_own_account_had_counted() {
+        let attempts = |free| Attempts { free, first_delay: Span::seconds(10), max_delay: Span::seconds(10) };
+        let limits = Limits::new(LimitPolicy { account: attempts(100), address: attempts(4) });
+        for _ in 0..2 {
+            assert!(!fails(&limits, "ann", "10.0.0.1", 0));
+        }
+        assert!(!fails(&limits, "bob", "10.0.0.1", 0));
+        // The fourth is still free; another account's fifth, begun meanwhile, is the one that blocks.
+        let good = limits.begin("ann", "10.0.0.1", Timestamp(1)).expect("free");
+        assert!(!fails(&limits, "cid", "10.0.0.1", 2) && fails(&limits, "cid", "10.0.0.1", 3));
+        limits.forgive(&good);
+        // Of five, three were ann's: bob's and cid's are left.
+        for name in ["dan", "eve"] {
+            assert!(!fails(&limits, name, "10.0.0.1", 4));
+        }
+        let good = limits.begin("eve", "10.0.0.1", Timestamp(5)).expect("the fifth is let through");
+        assert!(fails(&limits, "fay", "10.0.0.1", 6));
+        limits.forgive(&good);
+        assert!(!fails(&limits, "fay", "10.0.0.1", 7));
+    }
+
+    #[test]
+    fn a_good_attempt_does_not_lift_a_delay_that_others_earned() {
+        let attempts = |free| Attempts { free, first_delay: Span::seconds(10), max_delay: Span::seconds(10) };
+        let limits = Limits::new(LimitPolicy { account: attempts(100), address: attempts(2) });
+        let good = limits.begin("ann", "10.0.0.1", Timestamp(0)).expect("free");
+        for name in ["bob", "cid"] {
+            assert!(!fails(&limits, name, "10.0.0.1", 1));
+        }
+        assert!(fails(&limits, "dan", "10.0.0.1", 2));
+        let second = Span::seconds(11).0;
+        assert!(!fails(&limits, "dan", "10.0.0.1", second), "the delay is over");
+        limits.forgive(&good);
+        assert!(fails(&limits, "eve", "10.0.0.1", second + 1), "bob, cid and dan earned this one");
+        // Let through after a delay, and good: things are as they were before.
+        let third = 2 * second;
+        let good = limits.begin("ann", "10.0.0.1", Timestamp(third)).expect("the delay is over");
+        limits.forgive(&good);
+        assert!(!fails(&limits, "ann", "10.0.0.1", third + 1));
+        assert!(fails(&limits, "ann", "10.0.0.1", third + 2));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use patd_core::name::Username;
 use patd_core::record::SessionKind;
-use patd_core::rules::password::Code;
 use patd_core::rules::{profile, totp};
 use patd_core::secret::PlainText;
 use zeroize::Zeroizing;
@@ -185,16 +184,10 @@ impl Service {
         for _ in 0..TRIES {
             let held = self.totp_of(caller.user).await?;
             let judged = self.judge_code(held.as_ref(), &code);
-            let spent = |step: u64| held.as_ref().is_some_and(|t| t.confirmed && step <= t.last_step);
-            match judged {
-                Code::Step(step) if !spent(step) => {}
-                Code::Recovery(_) => {}
-                _ if held.as_ref().is_some_and(|t| t.confirmed) => return Err(Error::CredentialsRejected),
-                _ => {}
-            }
             let acting = self.acting(caller)?;
-            let changes =
-                self.decide_for(caller, &from, |cx| totp::remove_totp(cx, acting.caller(), held.as_ref()))?;
+            let changes = self.decide_for(caller, &from, |cx| {
+                totp::remove_totp(cx, acting.caller(), held.as_ref(), judged)
+            })?;
             if self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
                 self.limits.forgive(&attempt);
                 return Ok(());

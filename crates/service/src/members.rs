@@ -1,16 +1,14 @@
-//! Members of a site: list, invite, change, remove; redeeming invitations; the site's events.
+//! Members of a site: list, invite, change, remove; the site's events.
 
 use patd_core::event::{Actor, Event};
 use patd_core::id::{InvitationId, SiteLuid, UserLuid};
 use patd_core::invitation_text::InvitationText;
 use patd_core::name::{SiteRole, Username};
-use patd_core::record::{Invitation, InvitationKind, MemberState, Membership, SessionKind, User};
+use patd_core::record::{Invitation, MemberState, Membership, User};
 use patd_core::rules::By;
 use patd_core::rules::invite::{self, Invitee, NewInvitation};
 use patd_core::rules::member::{self, MemberChange};
-use patd_core::rules::password::Code;
-use patd_core::rules::redeem::{self, Proof};
-use patd_core::secret::{PlainText, Secret256};
+use patd_core::secret::Secret256;
 use patd_core::time::Span;
 
 use crate::decide::{TRIES, contended};
@@ -19,21 +17,10 @@ use crate::facts::{ask, nonsense};
 use crate::paging;
 use crate::ports::{Found, Query};
 use crate::service::{Service, actor, require_admin, require_admin_or_self};
-use crate::view::{Caller, From, Invited, Page, PageRequest, SiteView, UserView};
+use crate::view::{Caller, From, Invited, Page, PageRequest, UserView};
 
 /// How long an invitation can be redeemed.
 const INVITATION_LIFETIME: Span = Span::days(7);
-
-/// What a redeemer proves.
-#[derive(Debug)]
-pub struct Redeem {
-    /// The invitation's text.
-    pub invitation: PlainText,
-    /// A new person's new password, or an existing person's own.
-    pub password: Option<PlainText>,
-    /// An existing person's one-time code.
-    pub totp: Option<PlainText>,
-}
 
 impl Service {
     /// Members by user name.
@@ -192,83 +179,6 @@ impl Service {
                 self.decide_for(caller, &from, |cx| member::remove_member(cx, acting.caller(), &row, &open))?;
             if self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
                 return Ok(());
-            }
-        }
-        Err(contended())
-    }
-
-    /// Redeems an invitation; `caller` is an own interactive session, where there is one. Answers the person's name
-    /// and the site joined (`None` for a recovery).
-    ///
-    /// # Errors
-    /// `CredentialsRejected`, `BadValue` (password rules), `TotpRequired`, `TooManyAttempts`, `Unavailable`.
-    pub async fn redeem(
-        &self,
-        caller: Option<&Caller>,
-        with: Redeem,
-        from: From,
-    ) -> Result<(String, Option<SiteView>)> {
-        let Ok(text) = InvitationText::parse(with.invitation.expose()) else {
-            return Err(Error::CredentialsRejected);
-        };
-        let directory = &*self.world.directory;
-        for _ in 0..TRIES {
-            let Found::Invitations(rows) = ask(directory, Query::Invitation(text.id)).await? else {
-                return Err(nonsense(directory));
-            };
-            let invitation = rows.into_iter().next().ok_or(Error::CredentialsRejected)?;
-            if !invitation.digest.matches(&text.secret) {
-                return Err(Error::CredentialsRejected);
-            }
-            let person =
-                self.world.facts.user(directory, invitation.user).await?.ok_or(Error::CredentialsRejected)?;
-            let user = person.load_full();
-            let attempt = self.limits.begin(user.username.as_str(), &from.address, self.now())?;
-            let member = match invitation.site {
-                Some(site) => self.membership_row(site, user.luid).await?,
-                None => None,
-            };
-            let (password, totp) = (self.password_of(user.luid).await?, self.totp_of(user.luid).await?);
-            let hasher = match invitation.site.and_then(|site| self.world.site(site)) {
-                Some(site) => site.password_hasher.clone(),
-                None => self.default_password_hasher.load().as_str().to_owned(),
-            };
-            let new_person = password.is_none() || invitation.kind == InvitationKind::Recover;
-            let acting = match caller.filter(|c| c.kind == SessionKind::Interactive && c.user == user.luid) {
-                Some(caller) => Some(self.acting(caller)?),
-                None => None,
-            };
-            let proof = match (&with.password, &acting) {
-                (Some(new), _) if new_person => {
-                    Proof::NewPassword(self.hash_password(&hasher, "password", new).await?)
-                }
-                (Some(own), _) => {
-                    let (ok, _) = self.check_password(user.luid, &hasher, own).await?;
-                    let code = match &with.totp {
-                        Some(code) if ok => self.judge_code(totp.as_ref(), code),
-                        Some(_) => Code::Wrong,
-                        None => Code::Missing,
-                    };
-                    Proof::OwnPassword { ok, code }
-                }
-                (None, Some(acting)) => Proof::OwnSession(acting.caller()),
-                (None, None) => Proof::Nothing,
-            };
-            let who = Actor::User { luid: user.luid, username: user.username.as_str().to_owned() };
-            let ask = redeem::Redeem {
-                secret_ok: true,
-                invitation: &invitation,
-                user: &user,
-                member: member.as_ref(),
-                password: password.as_ref(),
-                totp: totp.as_ref(),
-                proof,
-            };
-            let changes = self.decide(who, &from, |cx| redeem::redeem(cx, ask))?;
-            if self.world.commit(&self.world.directory, changes, ()).await?.is_ok() {
-                self.limits.forgive(&attempt);
-                let site = invitation.site.and_then(|site| self.site_view(site));
-                return Ok((user.username.as_str().to_owned(), site));
             }
         }
         Err(contended())

@@ -38,10 +38,9 @@ impl Service {
         if secret.len() > PASSWORD_BYTES {
             return Ok((false, None));
         }
-        let digest = match &known {
-            Some(known) => known.digest.clone(),
-            None => self.dummy_digest(hasher).await?,
-        };
+        // Made for known people too, so that the first unknown one is not the one who waits for it.
+        let dummy = self.dummy_digest(hasher).await?;
+        let digest = known.as_ref().map_or(dummy, |known| known.digest.clone());
         let verdict = self.hashers.verify(hasher, &digest, secret).await?;
         match (verdict, known) {
             (Verdict::Right, Some(_)) => Ok((true, None)),
@@ -50,16 +49,16 @@ impl Service {
         }
     }
 
-    /// A digest of nothing anybody knows, for people who do not exist.
-    async fn dummy_digest(&self, hasher: &str) -> Result<PhcDigest> {
-        let dummy = self.dummy.load_full();
-        dummy
-            .get_or_try_init(|| async {
-                let secret = Zeroizing::new(self.fresh_secret().expose().to_vec());
-                self.hashers.create(&*self.random, hasher, secret).await
-            })
-            .await
-            .cloned()
+    /// A digest of nothing anybody knows, for people who do not exist: one per hasher, whose time it takes to check.
+    pub(crate) async fn dummy_digest(&self, hasher: &str) -> Result<PhcDigest> {
+        let mut dummies = self.dummies.lock().await;
+        if let Some(digest) = dummies.get(hasher) {
+            return Ok(digest.clone());
+        }
+        let secret = Zeroizing::new(self.fresh_secret().expose().to_vec());
+        let digest = self.hashers.create(&*self.random, hasher, secret).await?;
+        dummies.insert(hasher.to_owned(), digest.clone());
+        Ok(digest)
     }
 
     /// Digest of a new password, if it keeps the rules.

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use patd_core::id::SiteLuid;
 use patd_core::record::Session;
 use patd_core::rules::site::{Ends, note_replaced};
-use tokio::sync::{OnceCell, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use crate::ends::{end_all, ended_by, find_all};
@@ -80,7 +80,7 @@ impl Service {
         let before = self.world.sites.load_full();
         self.hashers.set(new.hashers);
         self.default_password_hasher.store(Arc::new(new.password_hasher));
-        self.dummy.store(Arc::new(OnceCell::new()));
+        self.dummies.lock().await.clear();
         let old_sinks = self.sinks.swap(Arc::new(new.sinks));
         let mut changes = SiteChanges::default();
         let (mut ended, mut returned, mut runtimes) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! [`Service`]: everything that patd does for its callers. Each use-case lives in the module of its subject; start
 //! and stop are in [`crate::start`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,7 +9,7 @@ use patd_core::event::Actor;
 use patd_core::id::{EventId, SessionId, SiteLuid, UserLuid};
 use patd_core::secret::{PhcDigest, Secret256};
 use patd_core::time::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -41,7 +42,8 @@ pub struct Service {
     /// What brings events to the sinks.
     pub(crate) pumps: Pumps,
     pub(crate) relays: Relays,
-    pub(crate) dummy: ArcSwap<OnceCell<PhcDigest>>,
+    /// Per hasher, a digest of nothing anybody knows.
+    pub(crate) dummies: Mutex<HashMap<String, PhcDigest>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     /// Held while a reload is carried out and its left-overs are closed.

@@ -11,7 +11,7 @@ use patd_core::id::SiteLuid;
 use patd_core::name::ContentUrl;
 use patd_core::record::Policy;
 use patd_core::time::{Span, Timestamp};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -170,7 +170,7 @@ impl Service {
             opener: parts.opener,
             pumps: Pumps::default(),
             relays: Relays::default(),
-            dummy: ArcSwap::from_pointee(OnceCell::new()),
+            dummies: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             reconfiguring: Arc::default(),

@@ -5,7 +5,7 @@ use crate::event::EventType;
 use crate::id::Version;
 use crate::record::Totp;
 use crate::refusal::Refusal;
-use crate::rules::password::confirmed;
+use crate::rules::password::{Code, confirmed, spend};
 use crate::rules::profile::raise_credential_epoch;
 use crate::rules::{Caller, Context, Draft};
 use crate::secret::FastDigest;
@@ -59,19 +59,23 @@ pub fn confirm_totp(
     Ok(draft.done(cx))
 }
 
-/// Removes the second factor.
+/// Removes the second factor; one in force only with a code that could still be spent.
 ///
 /// # Errors
-/// `InteractiveRequired`, `TotpNotEnabled`.
+/// `InteractiveRequired`, `TotpNotEnabled`, `TotpRequired`, `CredentialsRejected` for a wrong or spent code.
 pub fn remove_totp(
     cx: &mut Context<'_>,
     caller: Caller<'_>,
     held: Option<&Totp>,
+    code: Code,
 ) -> Result<Changes, Refusal> {
     caller.interactive()?;
     let held = held.filter(|t| t.user == caller.user.luid).ok_or(Refusal::TotpNotEnabled)?;
+    let what = match confirmed(Some(held)) {
+        Some(totp) => spend(totp, code).map(|_goes_with_the_row| "")?,
+        None => "never confirmed",
+    };
     let mut draft = Draft::default();
-    let what = if confirmed(Some(held)).is_some() { "" } else { "never confirmed" };
     draft.events.push(cx.event(EventType::UserTotpDisabled, None).of_user(held.user).because(what));
     draft.write.push(Write::Delete(RowKey::Totp(held.user), held.version));
     raise_credential_epoch(&mut draft, caller);

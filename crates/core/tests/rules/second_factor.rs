@@ -148,10 +148,19 @@ fn setting_it_up_and_removing_it_end_the_persons_other_sessions() {
     assert_eq!(w.state(program.id), Err(Refusal::SessionRevoked { ended_at: None }));
     let (own, held) = (w.session(own.id).expect("live"), w.totp(MEMBER));
     assert_eq!(w.state(own.id), Ok(()));
-    on_own(&mut w, &own, |_, cx, caller| remove_totp(cx, caller, held.as_ref())).expect("may");
+    for (code, refusal) in [
+        (Code::Missing, Refusal::TotpRequired),
+        (Code::Wrong, Refusal::CredentialsRejected),
+        (Code::Step(1), Refusal::CredentialsRejected),
+        (Code::Recovery(RECOVERY), Refusal::CredentialsRejected),
+    ] {
+        let refused = on_own(&mut w, &own, |_, cx, caller| remove_totp(cx, caller, held.as_ref(), code));
+        assert_eq!(refused, Err(refusal), "{code:?} is wrong, spent or of another");
+    }
+    on_own(&mut w, &own, |_, cx, caller| remove_totp(cx, caller, held.as_ref(), Code::Step(2))).expect("may");
     assert_eq!((w.totp(MEMBER), w.state(own.id)), (None, Ok(())));
     let own = w.session(own.id).expect("live");
-    let again = on_own(&mut w, &own, |_, cx, caller| remove_totp(cx, caller, None));
+    let again = on_own(&mut w, &own, |_, cx, caller| remove_totp(cx, caller, None, Code::Step(3)));
     assert_eq!(again, Err(Refusal::TotpNotEnabled));
     assert!(w.password(MEMBER, ACME, false, Code::Missing).is_ok());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use patd_service::members::Redeem;
+use patd_service::redeem::Redeem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,0 +1,205 @@
+//! A service with one site, a hasher that counts and a store that can be told to conflict.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use patd_core::changes::{Changes, Conflict};
+use patd_core::id::SiteLuid;
+use patd_core::name::{ContentUrl, SiteRole};
+use patd_core::record::Policy;
+use patd_core::secret::PlainText;
+use patd_core::time::Span;
+use patd_service::error::Error;
+use patd_service::hash_pool::Hashers;
+use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::ports::{
+    Answer, Applied, Found, HashError, Hasher, Query, SchemaStatus, Store, StoreError, StoreOpener, Waiting,
+};
+use patd_service::redeem::Redeem;
+use patd_service::service::{Service, SiteRef};
+use patd_service::start::{Parts, SitePlan};
+use patd_service::view::{From, PasswordSignIn};
+use zeroize::Zeroizing;
+
+use crate::memory::{Counter, Counting, Memory, PlainHasher, View};
+
+/// The password of everybody here.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+pub(crate) struct World {
+    pub(crate) service: Arc<Service>,
+    hashes: Arc<AtomicU32>,
+    conflicts: Arc<AtomicU32>,
+}
+
+impl World {
+    /// Starts one whose accounts have so many attempts.
+    pub(crate) async fn start(attempts: u32) -> Self {
+        let (hashes, conflicts) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let limit = |free| Attempts { free, first_delay: Span::days(1), max_delay: Span::days(1) };
+        let hasher = Counted { inner: PlainHasher::new(), hashes: Arc::clone(&hashes) };
+        let view = Raced { inner: View(Arc::new(Memory::default())), conflicts: Arc::clone(&conflicts) };
+        let service = Service::start(Parts {
+            clock: Arc::new(Counting::new()),
+            random: Arc::new(Counter::default()),
+            key: Zeroizing::new([7; 32]),
+            hashers: Hashers::new(vec![Arc::new(hasher)], 2, 100),
+            password_hasher: "plain".to_owned(),
+            opener: Arc::new(view),
+            directory: "directory".to_owned(),
+            sites: vec![plan()],
+            sinks: Vec::new(),
+            limits: LimitPolicy { account: limit(attempts), address: limit(10_000) },
+        })
+        .await
+        .expect("the service starts");
+        Self { service, hashes, conflicts }
+    }
+
+    /// The next so many changes conflict.
+    pub(crate) fn conflict(&self, times: u32) {
+        self.conflicts.store(times, Ordering::Relaxed);
+    }
+
+    /// How often something was hashed since the last look.
+    pub(crate) fn hashes(&self) -> u32 {
+        self.hashes.swap(0, Ordering::Relaxed)
+    }
+
+    /// Invites to the site: the invitation.
+    pub(crate) async fn invite(&self, name: &str) -> String {
+        let invited = self.service.operator_invite(name, "acme", SiteRole::Viewer).await.expect("invited");
+        invited.invitation.expose().to_owned()
+    }
+
+    /// Redeems an invitation.
+    pub(crate) async fn redeem(&self, invitation: &str, password: &str) -> Result<(), Error> {
+        let with = Redeem {
+            invitation: PlainText::new(invitation.to_owned()),
+            password: Some(PlainText::new(password.to_owned())),
+            totp: None,
+        };
+        self.service.redeem(None, with, From::default()).await.map(drop)
+    }
+
+    /// Signs in at a site.
+    pub(crate) async fn sign_in(&self, site: &str, name: &str, password: &str) -> Result<(), Error> {
+        let with = PasswordSignIn {
+            username: name.to_owned(),
+            password: PlainText::new(password.to_owned()),
+            totp: None,
+            interactive: false,
+        };
+        self.service.sign_in_with_password(SiteRef(site), with, From::default()).await.map(drop)
+    }
+}
+
+fn plan() -> SitePlan {
+    SitePlan {
+        key: "acme".to_owned(),
+        content_url: ContentUrl::parse("acme").expect("a content URL"),
+        name: "Acme".to_owned(),
+        policy: Policy {
+            pat_enabled: true,
+            mint_allowed: true,
+            max_lifetime: Span::days(365),
+            idle_limit: Span::days(15),
+            session_lifetime: Span::minutes(120),
+            tokens_per_user: 10,
+            foreign_tokens: true,
+            switch_site: false,
+        },
+        store: "sites".to_owned(),
+        token_hasher: "plain".to_owned(),
+        password_hasher: "plain".to_owned(),
+        sinks: Vec::new(),
+    }
+}
+
+struct Counted {
+    inner: PlainHasher,
+    hashes: Arc<AtomicU32>,
+}
+
+impl Hasher for Counted {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn schemes(&self) -> &[String] {
+        self.inner.schemes()
+    }
+
+    fn new_params(&self, salt: &[u8]) -> Result<String, HashError> {
+        self.inner.new_params(salt)
+    }
+
+    fn derive(&self, secret: &[u8], params: &str) -> Result<Vec<u8>, HashError> {
+        self.hashes.fetch_add(1, Ordering::Relaxed);
+        self.inner.derive(secret, params)
+    }
+
+    fn needs_rehash(&self, params: &str) -> Result<bool, HashError> {
+        self.inner.needs_rehash(params)
+    }
+}
+
+/// A store at which others are quicker, as often as it is told.
+struct Raced {
+    inner: View,
+    conflicts: Arc<AtomicU32>,
+}
+
+impl Store for Raced {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>> {
+        self.inner.query(queries)
+    }
+
+    fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>> {
+        let raced = self.conflicts.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        match raced {
+            Ok(_) => Box::pin(async { Ok(Applied::Conflict(Conflict::Unique("raced".to_owned()))) }),
+            Err(_) => self.inner.apply(changes),
+        }
+    }
+
+    fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        self.inner.outbox_take(sink, limit)
+    }
+
+    fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        self.inner.events_after(position, limit)
+    }
+
+    fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>> {
+        self.inner.outbox_ack(sink, through)
+    }
+
+    fn health(&self) -> Answer<Result<(), StoreError>> {
+        self.inner.health()
+    }
+
+    fn schema(&self) -> Answer<Result<SchemaStatus, StoreError>> {
+        self.inner.schema()
+    }
+
+    fn backup(&self, path: &str) -> Answer<Result<(), StoreError>> {
+        self.inner.backup(path)
+    }
+
+    fn stop(&self) -> Answer<Result<(), StoreError>> {
+        self.inner.stop()
+    }
+}
+
+impl StoreOpener for Raced {
+    fn open(&self, _store: &str, _site: Option<SiteLuid>) -> Answer<Result<Arc<dyn Store>, StoreError>> {
+        let view: Arc<dyn Store> =
+            Arc::new(Self { inner: View(Arc::clone(&self.inner.0)), conflicts: Arc::clone(&self.conflicts) });
+        Box::pin(async move { Ok(view) })
+    }
+}
