@@ -1,29 +1,32 @@
 //! The kit runs on every plug-in that patd ships: what is in `plugins/` and builds a library is examined, nothing is listed
-//! by hand. Plug-ins that are not built by cargo are examined in the plug-in folder of `cargo xtask test`.
+//! by hand. What cargo does not build has a `build.sh`.
 
 #![expect(clippy::print_stderr, reason = "libtest shows it with the failure")]
 
 mod common;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Mutex;
 
-use common::{Scratch, cargo_plugins, check};
+use common::{Scratch, cargo_plugins, check, root};
 
 /// Fails the kit on purpose; `sins.rs` says how.
 const FAULTY: &str = "faulty";
 
-/// Libraries in the folder that `cargo xtask test` fills, beyond those of cargo.
-fn further(known: &[String]) -> Vec<(String, PathBuf)> {
-    let Some(folder) = std::env::var_os("PATD_TEST_PLUGIN_DIR").map(PathBuf::from) else { return Vec::new() };
-    let entries = std::fs::read_dir(&folder).expect("the plug-in folder");
+/// Plug-ins that a `build.sh OUTPUT` of their own builds; each is built here.
+fn scripted(scratch: &Scratch) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(root().join("plugins")).expect("plugins");
     entries
         .flatten()
-        .filter_map(|entry| {
-            let file = entry.file_name().into_string().ok()?;
-            let name = file.strip_prefix("lib")?.strip_suffix(".so")?.to_owned();
-            let new = name != FAULTY && !known.contains(&name);
-            new.then(|| (name, entry.path()))
+        .filter(|entry| entry.path().join("build.sh").is_file() && !entry.path().join("Cargo.toml").is_file())
+        .map(|entry| {
+            let name = entry.file_name().into_string().expect("a plain name");
+            let file = scratch.path().join(format!("lib{name}.so"));
+            let built = Command::new("sh").arg(entry.path().join("build.sh")).arg(&file).status();
+            assert!(built.is_ok_and(|status| status.success()), "{name} builds");
+            common::set_mode(&file, 0o755);
+            (name, file)
         })
         .collect()
 }
@@ -37,10 +40,7 @@ fn every_shipped_plug_in_keeps_what_the_abi_promises() {
         .filter(|name| *name != FAULTY)
         .map(|name| (name.clone(), scratch.install(name)))
         .collect();
-    for (name, file) in further(&known) {
-        let installed = scratch.install_file(&file, &name);
-        files.push((name, installed));
-    }
+    files.extend(scripted(&scratch));
     let bad = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for (name, file) in &files {
