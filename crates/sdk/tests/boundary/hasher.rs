@@ -2,7 +2,7 @@
 
 use std::ptr::null_mut;
 
-use patd_sdk::abi::{self, Bytes, Out, Status, status};
+use patd_sdk::abi::{self, Bytes, Out, status};
 
 use crate::host::{Answer, Me, Output, create, host};
 use crate::plugin::Toy;
