@@ -425,8 +425,9 @@ typedef struct {
  * Factories PATD_FACTORY_STORE and PATD_FACTORY_AUDIT: submit and completion. The table is constant and valid for the life of
  * the process. All functions but `cancel` are required. The plug-in owns its threads.
  *
- * `submit` answers OK exactly when one patd_host.complete for that id follows (or has already happened). The host calls
- * START first and STOP last, each once, and `destroy` after STOP was answered.
+ * `submit` answers OK exactly when one patd_host.complete for that id follows (or has already happened). The host sends
+ * START first (HEALTH and a store's SCHEMA_STATUS and MIGRATE may come before it; after a failed START it may try again)
+ * and STOP last and once, also when there was no START or none that worked; `destroy` comes after STOP was answered.
  */
 typedef struct {
   /**
@@ -447,8 +448,8 @@ typedef struct {
    */
   patd_status (*create)(const patd_create *input, void **out_self, patd_out detail);
   /**
-   * Frees an instance after STOP was answered, or one that never got START. Nothing else runs on it and nothing
-   * follows. `[init]`
+   * Frees an instance after STOP was answered, or one that never got a request. Joins what threads are left. Nothing else
+   * runs on it and nothing follows. It is not called for an instance that did not stop in time. `[init]`
    */
   void (*destroy)(void *me);
   /**

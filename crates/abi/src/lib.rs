@@ -226,8 +226,9 @@ pub struct Request {
 /// Factories [`FACTORY_STORE`] and [`FACTORY_AUDIT`]: submit and completion. The table is constant and valid for the life of
 /// the process. All functions but `cancel` are required. The plug-in owns its threads.
 ///
-/// `submit` answers OK exactly when one [`Host::complete`] for that id follows (or has already happened). The host calls
-/// START first and STOP last, each once, and `destroy` after STOP was answered.
+/// `submit` answers OK exactly when one [`Host::complete`] for that id follows (or has already happened). The host sends
+/// START first (HEALTH and a store's SCHEMA_STATUS and MIGRATE may come before it; after a failed START it may try again)
+/// and STOP last and once, also when there was no START or none that worked; `destroy` comes after STOP was answered.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Service {
@@ -241,8 +242,8 @@ pub struct Service {
     /// threads. `[init]`
     pub create:
         Option<unsafe extern "C" fn(input: *const Create, out_self: *mut *mut c_void, detail: Out) -> Status>,
-    /// Frees an instance after STOP was answered, or one that never got START. Nothing else runs on it and nothing
-    /// follows. `[init]`
+    /// Frees an instance after STOP was answered, or one that never got a request. Joins what threads are left. Nothing else
+    /// runs on it and nothing follows. It is not called for an instance that did not stop in time. `[init]`
     pub destroy: Option<unsafe extern "C" fn(me: *mut c_void)>,
     /// Writes the description, a JSON object (see the guide). `me` is NULL before `create`. `[thread-safe]`
     pub describe: Option<unsafe extern "C" fn(me: *mut c_void, json: Out) -> Status>,

@@ -199,7 +199,7 @@ impl Factory {
                 ("destroy", table.destroy.is_none()),
                 ("describe", table.describe.is_none()),
                 ("submit", table.submit.is_none()),
-                ("cancel", table.cancel.is_none()),
+                // `cancel` is a hint and may be left out.
             ];
             (table.flags, missing.into_iter().filter(|(_, gone)| *gone).map(|(name, _)| name).collect())
         };
