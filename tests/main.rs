@@ -9,5 +9,6 @@ mod hashers;
 mod hostile;
 mod people;
 mod race;
+mod reload;
 mod tableau_clients;
 mod tableau_wire;

@@ -97,6 +97,19 @@ impl Daemon {
         assert!(ended.is_ok_and(|status| status.success()), "it does not end well; its log:\n{}", self.log());
     }
 
+    /// SIGTERM; it must have ended after so long.
+    pub(crate) async fn terminate(&self, patience: Duration) {
+        let pid = rustix::process::Pid::from_raw(self.pid().cast_signed()).expect("a process");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("is told");
+        let ended = async {
+            while self.child.lock().expect("the child").try_wait().expect("a child's state").is_none() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let in_time = tokio::time::timeout(patience, ended).await;
+        assert!(in_time.is_ok(), "patd does not end; its log:\n{}", self.log());
+    }
+
     /// Starts it again, on its folder and ports, after [`Self::kill`].
     pub(crate) async fn restart(&self) {
         self.kill();
