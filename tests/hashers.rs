@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Daemon, Kind, Stage};
+use crate::harness::{Daemon, Kind, Stage, path_of};
 
 /// The hasher's section, the scheme of its digests, and whether it is one for passwords too.
 const HASHERS: [(&str, &str, bool); 3] = [
@@ -29,7 +29,7 @@ async fn a_change_of_hasher_locks_nobody_out_and_renews_digests() {
     let mut tokens = vec![stage.mint(&person, "acme").await];
     let first = std::fs::read_to_string(stage.daemon.config()).expect("the config file");
     let key = stage.daemon.folder().join("key");
-    write_key(&key);
+    write_key(&key, 'k', 0o600);
     for (section, scheme, passwords) in HASHERS {
         let section = section.replace("KEY", key.to_str().expect("a plain path"));
         let password_hasher = if passwords { "next" } else { "passwords" };
@@ -58,6 +58,48 @@ async fn a_change_of_hasher_locks_nobody_out_and_renews_digests() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_rotated_by_reload_and_its_file_belongs_to_its_owner_alone() {
+    let stage = Stage::start("").await;
+    let person = stage.person("acme", "Creator").await;
+    let plain = std::fs::read_to_string(stage.daemon.config()).expect("the config file");
+    let file = |name: &str| stage.daemon.folder().join(name).display().to_string();
+    let configure = |kids: &[&str]| {
+        let entry = |kid: &&str| format!("{{ kid = \"{kid}\", key = {{ from_file = \"{}\" }} }}", file(kid));
+        let keys = kids.iter().map(entry).collect::<Vec<_>>().join(", ");
+        let section =
+            format!("\n[hashers.keyed]\nplugin = \"hasher-hmac\"\nconfig = {{ keys = [{keys}] }}\n");
+        let config = plain.replace("[defaults]\n", "[defaults]\ntoken_hasher = \"keyed\"\n") + &section;
+        std::fs::write(stage.daemon.config(), config).expect("the config is written");
+    };
+    write_key(file("one").as_ref(), 'k', 0o600);
+    configure(&["one"]);
+    stage.daemon.patd(&["reload"]);
+    let token = stage.mint(&person, "acme").await;
+    stage.use_token(&token, "acme").await.expect(201);
+
+    // A key that others can read is refused, and the old one goes on.
+    write_key(file("two").as_ref(), 'o', 0o640);
+    configure(&["two", "one"]);
+    let refused = std::process::Command::new(path_of("PATD_TEST_PATD"))
+        .arg("--config")
+        .arg(stage.daemon.config())
+        .arg("reload")
+        .output()
+        .expect("patd runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains(&format!("chmod 600 {}", file("two"))), "{said}");
+    stage.use_token(&token, "acme").await.expect(201);
+
+    write_key(file("two").as_ref(), 'o', 0o600);
+    stage.daemon.patd(&["reload"]);
+    stage.use_token(&token, "acme").await.expect(201);
+    renewed(&stage.daemon, "$hmac-sha256$kid=two$").await;
+    configure(&["two"]);
+    stage.daemon.patd(&["reload"]);
+    stage.use_token(&token, "acme").await.expect(201);
+}
+
 /// Adds the hashers of the rounds before, whose digests may still be stored.
 fn keep_the_last(daemon: &Daemon, rounds: usize) {
     let mut config = std::fs::read_to_string(daemon.config()).expect("the config file");
@@ -67,12 +109,12 @@ fn keep_the_last(daemon: &Daemon, rounds: usize) {
     std::fs::write(daemon.config(), config).expect("the config is written");
 }
 
-/// 32 bytes in base64, for the owner alone.
-fn write_key(file: &std::path::Path) {
+/// 32 bytes in base64.
+fn write_key(file: &std::path::Path, letter: char, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
 
-    std::fs::write(file, format!("{}=\n", "k".repeat(43))).expect("the key is written");
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("its mode");
+    std::fs::write(file, format!("{}=\n", letter.to_string().repeat(43))).expect("the key is written");
+    std::fs::set_permissions(file, PermissionsExt::from_mode(mode)).expect("its mode");
 }
 
 /// Whether the text is in a store's file.
