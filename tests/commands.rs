@@ -1,11 +1,13 @@
 //! The command lines as people and scripts meet them: every command of `patd`, with a daemon and without one, and every
 //! command of `patctl`; JSON that parses, exit codes as documented, refusals that say what to do.
 
+mod audit;
 mod backup;
 mod copy;
 mod patctl;
 mod patd;
 mod refusals;
+mod stores;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use patd_core::id::{HomeNumber, TokenId};
 use patd_core::name::SiteRole;
-use patd_service::cloud_event::rfc3339;
+use patd_core::record::SiteState;
+use patd_service::cloud_event::{event_json, rfc3339};
 use patd_service::error::Error;
 use patd_service::view::Invited;
 
@@ -141,7 +142,11 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
         }
         Operation::StoreBackup { folder } => {
             let files = service.operator_backup(&folder).await.map_err(refused)?;
-            Ok(json!({"folder": folder, "files": files}))
+            // A site that has left the config has a store that nothing here knows the name of.
+            let sites = service.operator_sites().await.map_err(refused)?;
+            let left_out: Vec<_> =
+                sites.into_iter().filter(|s| s.state == SiteState::Suspended).map(|s| s.key).collect();
+            Ok(json!({"folder": folder, "files": files, "without_sites": left_out}))
         }
         Operation::AuditSinks => {
             let sinks = service.operator_sinks().await.map_err(refused)?;
@@ -160,7 +165,7 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 .map(|w| {
                     json!({
                         "position": w.position, "id": w.event.id.to_string(), "type": w.event.kind.as_str(),
-                        "site": w.event.site.map(|site| site.to_string()),
+                        "site": w.event.site.map(|site| site.to_string()), "event": event_json(&w.event),
                     })
                 })
                 .collect())

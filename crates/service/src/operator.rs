@@ -161,7 +161,7 @@ impl Service {
         Ok((site_view(&site), view))
     }
 
-    /// What each store says of its schema.
+    /// What each store says of its schema, by name.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -170,6 +170,7 @@ impl Service {
         for store in self.world.stores() {
             all.push((store.name().to_owned(), store.schema().await?));
         }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(all)
     }
 

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use patd_config::Config;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::Context;
@@ -25,11 +26,11 @@ const PLUGIN: &str = "audit-file";
 /// The audit trail.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Compare the audit files with the stores: every event must be there, every line whole JSON. An event that still
-    /// waits in the outbox counts as waiting; one that is there twice (delivery is at least once) does no harm. Events
-    /// in files that were rotated away count as missing.
+    /// Compare the audit files with the stores: every event must be there as it is in the store, every line whole JSON.
+    /// An event that still waits in the outbox counts as waiting; one that is there twice (delivery is at least once) does
+    /// no harm. Events in files that were rotated away count as missing.
     #[command(
-        after_help = "Example:\n  patd audit verify --output json\n\nExit code 1 when events are missing or lines are broken."
+        after_help = "Example:\n  patd audit verify --output json\n\nExit code 1 when events are missing, or lines changed or broken."
     )]
     Verify,
 }
@@ -83,12 +84,22 @@ struct Stored {
     id: Uuid,
     r#type: String,
     site: Option<String>,
+    /// As it is delivered.
+    event: Value,
+}
+
+/// The content of an event: members in any order, blanks as they please.
+type Content = [u8; 32];
+
+fn content(event: &Value) -> Content {
+    Sha256::digest(event.to_string()).into()
 }
 
 /// An event that a file should have.
 #[derive(Clone, Copy)]
 struct Expected {
     id: Uuid,
+    content: Content,
     /// The sink has not accepted it yet.
     waits: bool,
 }
@@ -134,10 +145,11 @@ fn expected(
                 let of_sink = event.site.as_ref().is_none_or(|site| sink.sites.contains(site));
                 if of_sink && settings.takes(&event.r#type) {
                     let waits = waiting_from.is_some_and(|from| event.position >= from);
-                    files
-                        .entry(file(event.site.as_deref()))
-                        .or_default()
-                        .push(Expected { id: event.id, waits });
+                    files.entry(file(event.site.as_deref())).or_default().push(Expected {
+                        id: event.id,
+                        content: content(&event.event),
+                        waits,
+                    });
                 }
             }
         }
@@ -170,20 +182,31 @@ struct Report {
     waiting: usize,
     /// Of these, those that should be here and are not.
     missing: Vec<Uuid>,
-    /// Ids that are here more than once.
-    duplicates: Vec<Uuid>,
+    /// Lines with an event that an earlier line has.
+    duplicates: Vec<Duplicate>,
+    /// Numbers of lines whose event is another one in the store.
+    changed_lines: Vec<u64>,
     /// Numbers of lines that are no whole event.
     broken_lines: Vec<u64>,
 }
 
+/// An event that is there once more.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Duplicate {
+    line: u64,
+    id: Uuid,
+}
+
 fn report(sink: &str, path: &Path, events: &[Expected]) -> Result<Report, Failure> {
     let cannot = |e| Failure::io("read the audit file", path, e);
+    let contents = events.iter().map(|event| (event.id, event.content)).collect();
     let lines = match File::open(path) {
         Ok(file) => {
-            let mut lines = Lines::read(BufReader::new(file)).map_err(cannot)?;
+            let mut lines = Lines::read(BufReader::new(file), &contents).map_err(cannot)?;
             if lines.torn {
                 // A running daemon may be in the middle of a line: once more.
-                lines = Lines::read(BufReader::new(File::open(path).map_err(cannot)?)).map_err(cannot)?;
+                let again = BufReader::new(File::open(path).map_err(cannot)?);
+                lines = Lines::read(again, &contents).map_err(cannot)?;
             }
             lines
         }
@@ -196,37 +219,42 @@ fn report(sink: &str, path: &Path, events: &[Expected]) -> Result<Report, Failur
 /// What the lines of a file say.
 #[derive(Default)]
 struct Lines {
-    ids: HashMap<Uuid, u32>,
+    ids: HashSet<Uuid>,
+    duplicates: Vec<Duplicate>,
+    changed: Vec<u64>,
     broken: Vec<u64>,
     /// The last line has no end.
     torn: bool,
 }
 
 impl Lines {
-    fn read(mut from: impl BufRead) -> std::io::Result<Self> {
-        #[derive(Deserialize)]
-        struct Event {
-            id: Uuid,
-        }
-        let (mut all, mut line, mut number) = (Self::default(), Vec::new(), 0);
-        while from.read_until(b'\n', &mut line)? > 0 {
-            number += 1;
-            all.torn = line.last() != Some(&b'\n');
-            match serde_json::from_slice::<Event>(&line) {
-                Ok(event) if !all.torn => *all.ids.entry(event.id).or_default() += 1,
-                _ => all.broken.push(number),
+    fn read(mut from: impl BufRead, contents: &HashMap<Uuid, Content>) -> std::io::Result<Self> {
+        let (mut all, mut text, mut line) = (Self::default(), Vec::new(), 0);
+        while from.read_until(b'\n', &mut text)? > 0 {
+            line += 1;
+            all.torn = text.last() != Some(&b'\n');
+            let event = serde_json::from_slice::<Value>(&text).ok().filter(|_| !all.torn);
+            let id = event.as_ref().and_then(|event| event["id"].as_str()?.parse::<Uuid>().ok());
+            match (event, id) {
+                (Some(event), Some(id)) => {
+                    // What no store has is not ours to judge: it may have come after the events were read.
+                    if contents.get(&id).is_some_and(|expected| *expected != content(&event)) {
+                        all.changed.push(line);
+                    }
+                    if !all.ids.insert(id) {
+                        all.duplicates.push(Duplicate { line, id });
+                    }
+                }
+                _ => all.broken.push(line),
             }
-            line.clear();
+            text.clear();
         }
         Ok(all)
     }
 }
 
 fn compare(sink: &str, path: &Path, events: &[Expected], lines: Lines) -> Report {
-    let absent: Vec<_> = events.iter().filter(|event| !lines.ids.contains_key(&event.id)).collect();
-    let mut duplicates: Vec<_> =
-        lines.ids.iter().filter(|(_, times)| **times > 1).map(|(id, _)| *id).collect();
-    duplicates.sort_unstable();
+    let absent: Vec<_> = events.iter().filter(|event| !lines.ids.contains(&event.id)).collect();
     Report {
         sink: sink.to_owned(),
         file: path.to_owned(),
@@ -234,19 +262,23 @@ fn compare(sink: &str, path: &Path, events: &[Expected], lines: Lines) -> Report
         found: events.len() - absent.len(),
         waiting: absent.iter().filter(|event| event.waits).count(),
         missing: absent.iter().filter(|event| !event.waits).map(|event| event.id).collect(),
-        duplicates,
+        duplicates: lines.duplicates,
+        changed_lines: lines.changed,
         broken_lines: lines.broken,
     }
 }
 
 fn verdict(reports: &[Report]) -> Result<(), Failure> {
-    let missing: usize = reports.iter().map(|report| report.missing.len()).sum();
-    let broken: usize = reports.iter().map(|report| report.broken_lines.len()).sum();
-    if missing == 0 && broken == 0 {
+    let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
+    let missing = sum(|report| report.missing.len());
+    let changed = sum(|report| report.changed_lines.len());
+    let broken = sum(|report| report.broken_lines.len());
+    if missing + changed + broken == 0 {
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "{missing} events are missing and {broken} lines are broken in the audit files; the stores still have every event"
+        "{missing} events are missing, {changed} lines are changed and {broken} are broken in the audit files; the stores \
+         still have every event"
     )))
 }
 
@@ -254,16 +286,21 @@ fn verdict(reports: &[Report]) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
+    fn cloud(id: u128) -> Value {
+        json!({"id": Uuid::from_u128(id).to_string(), "type": "patd.token.minted"})
+    }
+
     fn event(id: u128, waits: bool) -> Expected {
-        Expected { id: Uuid::from_u128(id), waits }
+        Expected { id: Uuid::from_u128(id), content: content(&cloud(id)), waits }
     }
 
     fn line(id: u128) -> String {
-        format!("{}\n", json!({"id": Uuid::from_u128(id).to_string(), "type": "patd.token.minted"}))
+        format!("{}\n", cloud(id))
     }
 
-    fn compared(content: &str, events: &[Expected]) -> Report {
-        compare("file", Path::new("/a"), events, Lines::read(content.as_bytes()).expect("reads"))
+    fn compared(text: &str, events: &[Expected]) -> Report {
+        let contents = events.iter().map(|event| (event.id, event.content)).collect();
+        compare("file", Path::new("/a"), events, Lines::read(text.as_bytes(), &contents).expect("reads"))
     }
 
     #[test]
@@ -278,8 +315,18 @@ mod tests {
     #[test]
     fn an_event_that_is_there_twice_is_named_and_does_no_harm() {
         let report = compared(&(line(1) + &line(2) + &line(1)), &[event(1, false), event(2, false)]);
-        assert_eq!(report.duplicates, [Uuid::from_u128(1)]);
+        assert_eq!(report.duplicates, [Duplicate { line: 3, id: Uuid::from_u128(1) }]);
         assert!(verdict(&[report]).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_was_changed_is_numbered_and_one_that_was_rewritten_is_not() {
+        let changed = line(2).replace("minted", "revoked");
+        let rewritten = format!("{{ \"type\":\"patd.token.minted\",  \"id\":\"{}\" }}\n", Uuid::from_u128(3));
+        let events = [event(1, false), event(2, false), event(3, false)];
+        let report = compared(&(line(1) + &changed + &rewritten), &events);
+        assert_eq!((report.found, &report.changed_lines), (3, &vec![2]));
+        assert!(verdict(&[report]).is_err());
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) enum Command {
         after_help = "Example:\n  patd store migrate --output json\n\nExit code 1 when a migration is pending."
     )]
     Migrate,
-    /// Write a consistent copy of every store, while the daemon runs or not. Back up patd.key with it.
+    /// Write a consistent copy of every store, while the daemon runs or not. Back up patd.key with it. Stores of sites that
+    /// have left the config are not opened: `without_sites` names those sites, copy their files by hand.
     #[command(after_help = "Example:\n  patd store backup /var/backups/patd-2026-01-31")]
     Backup {
         /// A folder that does not exist yet.
