@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::refusals::{edit, patd};
+use super::refusals::patd;
 use super::text;
 use crate::harness::{Daemon, Facts, Wire, interactive, sample};
 
@@ -73,8 +73,8 @@ async fn tokens_sessions_events_and_cursors_hold_in_a_copied_store() {
     let copied = patd.json(&["store", "copy", "--directory", "--to", "people"], "");
     assert_eq!(copied["counts"]["users"], 5, "{copied}");
 
-    edit(&daemon, "[sites.acme]\n", "[sites.acme]\nstore = \"archive\"\n");
-    edit(&daemon, "/directory.db", "/people.db");
+    daemon.edit("[sites.acme]\n", "[sites.acme]\nstore = \"archive\"\n");
+    daemon.edit("/directory.db", "/people.db");
     move_away(&daemon, &format!("sites/{luid}.db"));
     move_away(&daemon, "directory.db");
     daemon.restart().await;
@@ -118,7 +118,7 @@ async fn a_copy_that_would_mix_or_lose_rows_is_refused_and_leaves_nothing() {
     // Two sites in one store: it cannot be copied into one that is for acme alone.
     for site in ["acme", "globex"] {
         let header = format!("[sites.{site}]\n");
-        edit(&daemon, &header, &format!("{header}store = \"together\"\n"));
+        daemon.edit(&header, &format!("{header}store = \"together\"\n"));
     }
     patd.run(&copy("archive"), "").with_code(0);
     daemon.restart().await;

@@ -10,13 +10,6 @@ pub(super) fn patd(daemon: &Daemon) -> Program {
     Program::new("PATD_TEST_PATD", &["--config", daemon.config().to_str().expect("a plain path")])
 }
 
-/// Changes the config file in one place.
-pub(super) fn edit(daemon: &Daemon, from: &str, to: &str) {
-    let config = std::fs::read_to_string(daemon.config()).expect("the config file");
-    assert!(config.contains(from), "{from} is in the config");
-    std::fs::write(daemon.config(), config.replacen(from, to, 1)).expect("the config is written");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_daemon_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let daemon = Daemon::start("").await;
@@ -50,11 +43,11 @@ async fn a_plugin_that_is_not_the_pinned_one_is_refused_with_both_digests() {
     let found = patd.json(&["plugin", "pin", file.to_str().expect("a plain path")], "");
     let (found, expected) = (super::text(&found, "/sha256"), "0".repeat(64));
     let hasher = "[hashers.tokens]\nplugin = \"hasher-pbkdf2\"\n";
-    edit(&daemon, hasher, &format!("{hasher}sha256 = \"{expected}\"\n"));
+    daemon.edit(hasher, &format!("{hasher}sha256 = \"{expected}\"\n"));
     for words in [["serve"].as_slice(), &["site", "list"]] {
         patd.run(words, "").with_code(3).says(&["hasher-pbkdf2", "expected", &expected, "found", &found]);
     }
-    edit(&daemon, &expected, &found);
+    daemon.edit(&expected, &found);
     // The right pin is no hindrance.
     daemon.restart().await;
 }
@@ -72,7 +65,7 @@ async fn a_mistake_in_the_config_is_told_with_file_line_and_key() {
         ("[sites.globex]", "[sites.globex]\nsession_lifetime = \"soon\"", "sites.globex.session_lifetime"),
     ] {
         std::fs::write(daemon.config(), &right).expect("the config is written");
-        edit(&daemon, from, to);
+        daemon.edit(from, to);
         let wrong = std::fs::read_to_string(daemon.config()).expect("the config file");
         let line = wrong.lines().position(|line| Some(line) == to.lines().last()).expect("the mistake") + 1;
         let place = format!("{}:{line}: ", daemon.config().display());

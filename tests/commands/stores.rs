@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use super::refusals::{edit, patd};
+use super::refusals::patd;
 use super::text;
 use crate::harness::{Daemon, sample};
 
@@ -37,7 +37,7 @@ async fn every_store_says_where_it_is_and_which_migrations_it_has() {
 async fn stores_of_a_new_site_are_migrated_when_they_are_opened() {
     let daemon = Daemon::start("").await;
     daemon.stop().await;
-    edit(&daemon, "[sites.globex]", "[sites.initech]\n\n[sites.globex]");
+    daemon.edit("[sites.globex]", "[sites.initech]\n\n[sites.globex]");
     let migrated = patd(&daemon).json(&["store", "migrate"], "");
     let stores = migrated.as_array().expect("stores");
     assert_eq!(stores.len(), 4, "{migrated}");
@@ -48,7 +48,7 @@ async fn stores_of_a_new_site_are_migrated_when_they_are_opened() {
 async fn a_backup_names_the_sites_that_have_left_the_config_and_are_not_in_it() {
     let daemon = Daemon::start("").await;
     daemon.stop().await;
-    edit(&daemon, "[sites.globex]\nname = \"Globex\"\nswitch_site = true\n", "");
+    daemon.edit("[sites.globex]\nname = \"Globex\"\nswitch_site = true\n", "");
     let folder = daemon.folder().join("backup");
     let made = patd(&daemon).json(&["store", "backup", folder.to_str().expect("a plain path")], "");
     assert_eq!(made["files"].as_array().map(Vec::len), Some(2), "{made}");

@@ -67,6 +67,13 @@ impl Daemon {
         self.folder.path().join("patd.toml")
     }
 
+    /// Changes its config file in one place; it reads the file when it starts.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(self.config()).expect("the config file");
+        assert!(config.contains(from), "{from} is in the config");
+        std::fs::write(self.config(), config.replacen(from, to, 1)).expect("the config is written");
+    }
+
     /// All that it has logged.
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read(self.folder.path().join("patd.log")).unwrap_or_default();

@@ -186,3 +186,45 @@ async fn failed_sign_ins_are_counted_without_what_was_tried() {
     assert!(!log.contains(guessed) && !log.contains(PASSWORD), "a password is in the log");
     assert!(!json!(events(&stage, "acme").await).to_string().contains(guessed));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_sign_ins_of_a_minute_are_one_event_per_account_and_reason_with_their_count() {
+    let stage = Stage::start("").await;
+    let person = stage.person("acme", "Creator").await;
+    let token = stage.mint(&person, "acme").await;
+    let wrong = json!({"site": "acme", "username": person.username, "password": "not the password"});
+    for _ in 0..5 {
+        stage.sign_in(&wrong).await.refused("401 credentials-rejected");
+    }
+    for _ in 0..3 {
+        let nobody = json!({"site": "acme", "username": stage.fresh_name(), "password": "not the password"});
+        stage.sign_in(&nobody).await.refused("401 credentials-rejected");
+    }
+    let named = json!({"site": "acme", "token_secret": token.secret, "token_name": "another"});
+    stage.sign_in(&named).await.refused("401 credentials-rejected");
+    // A stop writes down what the minute has counted.
+    stage.daemon.stop().await;
+    stage.daemon.restart().await;
+    let all = events(&stage, "acme").await;
+    let mut failed: Vec<(Value, Value, Value)> = all
+        .iter()
+        .filter(|event| event["type"] == "patd.signin.failed")
+        .map(|event| {
+            let data = &event["data"];
+            assert_eq!(
+                (&data["address"], &data["actor"]["kind"]),
+                (&json!("127.0.0.1"), &json!("anonymous"))
+            );
+            (data["user"].clone(), data["token_id"].clone(), data["count"].clone())
+        })
+        .collect();
+    let mut expected = vec![
+        (json!(person.luid), Value::Null, json!(5)),
+        (Value::Null, Value::Null, json!(3)),
+        (json!(person.luid), json!(token.id), Value::Null),
+    ];
+    for all in [&mut failed, &mut expected] {
+        all.sort_by_key(|event| format!("{event:?}"));
+    }
+    assert_eq!(failed, expected);
+}

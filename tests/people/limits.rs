@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Answer, Daemon, PASSWORD, Stage};
+use crate::harness::{Answer, Daemon, Kind, PASSWORD, Stage};
 
 async fn stage(limits: &str) -> Stage {
     Stage::on(Daemon::start_with_limits(limits, "").await).await
@@ -108,4 +108,110 @@ async fn guesses_from_an_address_are_counted_over_all_accounts() {
     let request = stage.request("POST", "/v1/sessions").header("x-forwarded-for", "192.0.2.1").json(&body);
     wait_of(&Answer::of(request.send().await.expect("an answer")).await);
     stage.use_token(&token, "acme").await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_a_code_are_limited_as_those_at_a_password_are() {
+    let stage = stage(
+        "attempts_per_account = 4\nattempts_per_address = 100000\nfirst_delay = \"30s\"\nmax_delay = \"60s\"\n",
+    )
+    .await;
+    // At sign-in, after the right password.
+    let person = stage.person("acme", "Creator").await;
+    let session = stage.session(&person, "acme", Kind::Interactive).await;
+    stage.enrol(&session).await;
+    let sign_in = json!({
+        "site": "acme", "username": person.username, "password": PASSWORD, "interactive": true, "totp": "000000",
+    });
+    for _ in 0..5 {
+        stage.sign_in(&sign_in).await.refused("401 credentials-rejected");
+    }
+    wait_of(&stage.sign_in(&sign_in).await);
+    // In one's own affairs: to confirm, to remove, to join another site.
+    let other = stage.person("acme", "Creator").await;
+    let session = stage.session(&other, "acme", Kind::Interactive).await;
+    stage.begin_totp(&session).await;
+    let code = json!({"code": "000000"});
+    let confirm = async || stage.call("POST", "/v1/me/totp/confirm", Some(&session), Some(&code)).await;
+    for _ in 0..5 {
+        confirm().await.refused("401 credentials-rejected");
+    }
+    wait_of(&confirm().await);
+    wait_of(&stage.call("DELETE", "/v1/me/totp", Some(&session), Some(&code)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_with_an_invitation_at_a_known_persons_password_are_limited() {
+    let stage = stage(
+        "attempts_per_account = 3\nattempts_per_address = 100000\nfirst_delay = \"30s\"\nmax_delay = \"60s\"\n",
+    )
+    .await;
+    let known = stage.person("globex", "Viewer").await;
+    let invitation = stage.invite(&known.username, "acme", "Viewer").await.expect(201).at("/invitation");
+    let redeem = async |password: &str| {
+        let body = json!({"invitation": invitation, "password": password});
+        stage.call("POST", "/v1/invitations/redeem", None, Some(&body)).await
+    };
+    for _ in 0..4 {
+        redeem("not the password").await.refused("401 credentials-rejected");
+    }
+    wait_of(&redeem(PASSWORD).await);
+    // It is one count with that of sign-ins; an invitation that is none counts for nobody.
+    wait_of(&guess(&stage, &known.username, PASSWORD, "globex").await);
+    let nobody = json!({"invitation": "patdi_none", "password": PASSWORD});
+    for _ in 0..10 {
+        let answer = stage.call("POST", "/v1/invitations/redeem", None, Some(&nobody)).await;
+        answer.refused("401 credentials-rejected");
+    }
+}
+
+/// A daemon behind a proxy at these addresses.
+async fn behind(trusted: &str) -> Stage {
+    let limits =
+        "attempts_per_account = 1000\nattempts_per_address = 4\nfirst_delay = \"30s\"\nmax_delay = \"60s\"\n";
+    let daemon = Daemon::start_with_limits(limits, "").await;
+    daemon.edit("[server]\n", &format!("[server]\ntrusted_proxies = [{trusted}]\n"));
+    daemon.restart().await;
+    Stage::on(daemon).await
+}
+
+async fn guess_from(stage: &Stage, forwarded: &str) -> Answer {
+    let body = json!({"site": "acme", "username": stage.fresh_name(), "password": "not the password"});
+    let request = stage.request("POST", "/v1/sessions").header("x-forwarded-for", forwarded).json(&body);
+    Answer::of(request.send().await.expect("an answer")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_the_forwarded_address_counts_and_an_ipv6_network_is_one() {
+    let stage = behind("\"127.0.0.0/8\"").await;
+    for n in 1..=5 {
+        let from = format!("2001:db8:1:2:{n}::{n}");
+        guess_from(&stage, &from).await.refused("401 credentials-rejected");
+    }
+    wait_of(&guess_from(&stage, "2001:db8:1:2:ffff::1").await);
+    // The network next to it, an IPv4 neighbour and the proxy itself go on.
+    for from in ["2001:db8:1:3::1", "192.0.2.1", "192.0.2.2", "10.9.9.9, 192.0.2.3"] {
+        guess_from(&stage, from).await.refused("401 credentials-rejected");
+    }
+    // What a client wrote left of what the proxy adds is not believed.
+    for n in 0..4 {
+        guess_from(&stage, &format!("198.51.100.{n}, 192.0.2.3")).await.refused("401 credentials-rejected");
+    }
+    wait_of(&guess_from(&stage, "198.51.100.77, 192.0.2.3").await);
+    // Events tell the same address.
+    let person = stage.person("acme", "Viewer").await;
+    let body = json!({"site": "acme", "username": person.username, "password": PASSWORD});
+    let request = stage.request("POST", "/v1/sessions").header("x-forwarded-for", "203.0.113.7").json(&body);
+    Answer::of(request.send().await.expect("an answer")).await.expect(201);
+    let events = stage.call("GET", "/v1/sites/acme/events", Some(stage.admin("acme")), None).await.json();
+    assert_eq!(events["items"][0]["data"]["address"], "203.0.113.7", "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarded_address_is_believed_from_trusted_proxies_only() {
+    let stage = behind("\"10.0.0.0/8\"").await;
+    for n in 0..5 {
+        guess_from(&stage, &format!("192.0.2.{n}")).await.refused("401 credentials-rejected");
+    }
+    wait_of(&guess_from(&stage, "192.0.2.77").await);
 }
