@@ -1,6 +1,7 @@
 //! What is wrong with a config file, said so that an editor can jump to it: `file:line: key: what`.
 //!
-//! Must never quote the text of a line: it may hold a secret.
+//! Must never quote a value that is not what it should be: somebody may have pasted a secret in its place. Keys, and names
+//! that the file itself defines, are told.
 
 use std::fmt;
 use std::path::PathBuf;

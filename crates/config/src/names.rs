@@ -32,15 +32,15 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Why a text is not a name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no name; use 1 to 64 letters A-Z, digits, `_` and `-`")]
-pub struct NameError(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no name; use 1 to 64 letters A-Z, digits, `_` and `-`")]
+pub struct NameError;
 
 impl TryFrom<String> for Name {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, NameError> {
-        if is_name(&text) { Ok(Self(text)) } else { Err(NameError(text)) }
+        if is_name(&text) { Ok(Self(text)) } else { Err(NameError) }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Kept beside the config instead of inside it, so that the sections have plain types. Must never hand out a value.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -41,7 +42,7 @@ impl<'t> Source<'t> {
         let key = span.and_then(|span| self.key_at(&span)).unwrap_or_default();
         let message = match error.message().strip_prefix("unknown field ") {
             Some(rest) => format!("unknown key {rest}"),
-            None => error.message().replace("missing field", "missing key"),
+            None => without_value(error.message()).replace("missing field", "missing key"),
         };
         let file = self.file.to_owned();
         ConfigError::Refused { problems: vec![Problem { file, line, key, message }] }
@@ -73,6 +74,19 @@ impl<'t> Source<'t> {
         let end = offset.min(self.text.len());
         1 + self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count()
     }
+}
+
+/// serde's message without the value that it quotes, `string "…"`: somebody may have pasted a secret there.
+fn without_value(message: &str) -> Cow<'_, str> {
+    let quotes = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let Some(prefix) = quotes.iter().find(|prefix| message.starts_with(**prefix)) else {
+        return message.into();
+    };
+    let rest = &message[prefix.len()..];
+    let kind = rest.split(['"', '`']).next().unwrap_or_default();
+    let expected = rest.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
+    let told = format!("{prefix}{kind}");
+    format!("{}, expected {expected}", told.trim_end_matches([' ', ':', ','])).into()
 }
 
 fn walk_table(table: &DeTable<'_>, path: &mut Vec<String>, places: &mut Vec<Place>) {

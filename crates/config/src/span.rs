@@ -64,17 +64,17 @@ impl From<Span> for Duration {
 }
 
 /// Why a text is not a duration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no duration; write a whole number and one unit of ms, s, m, h, d, like \"120m\" or \"365d\""
+    "this is no duration; write a whole number and one unit of ms, s, m, h, d, like \"120m\" or \"365d\""
 )]
-pub struct SpanError(String);
+pub struct SpanError;
 
 impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let refused = || SpanError(text.to_owned());
+        let refused = || SpanError;
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;

@@ -176,7 +176,8 @@ impl Hashers {
         .await;
         match done {
             Ok(result) => result.map_err(|e| unavailable(e.to_string())),
-            Err(e) => Err(unavailable(format!("a hash did not finish: {e}"))),
+            // The text of a panic may quote what was hashed.
+            Err(_) => Err(unavailable("a hash panicked or was given up".to_owned())),
         }
     }
 

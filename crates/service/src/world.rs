@@ -144,7 +144,8 @@ impl World {
             Ok(Ok(Applied::Done)) => Ok(Ok(())),
             Ok(Ok(Applied::Conflict(conflict))) => Ok(Err(conflict)),
             Ok(Err(e)) => Err(e.into()),
-            Err(e) => Err(Error::Unavailable { cause: format!("a change did not finish: {e}") }),
+            // The text of a panic may quote the change.
+            Err(_) => Err(Error::Unavailable { cause: "a change panicked or was given up".to_owned() }),
         }
     }
 

@@ -51,14 +51,14 @@ pub(crate) fn check(config: &Config, check: &mut Check<'_>) {
 /// Refuses a hasher that does not exist.
 pub(crate) fn hasher(config: &Config, name: &Name, path: &[&str], check: &mut Check<'_>) {
     if !config.hashers.contains_key(name) {
-        check.refuse(path, no_such("hashers", name, config.hashers.keys()));
+        check.refuse(path, no_such("hashers", config.hashers.keys()));
     }
 }
 
 /// Refuses a store that does not exist or is the directory.
 pub(crate) fn store(config: &Config, name: &Name, path: &[&str], check: &mut Check<'_>) {
     if !config.stores.contains_key(name) {
-        check.refuse(path, no_such("stores", name, config.stores.keys()));
+        check.refuse(path, no_such("stores", config.stores.keys()));
     } else if &**name == DIRECTORY_STORE {
         check.refuse(path, "the store `directory` is for sites and people alone; name another one");
     }
@@ -70,7 +70,7 @@ pub(crate) fn sinks(config: &Config, names: &[Name], path: &[&str], check: &mut 
         let place = format!("[{index}]");
         let path = [path, &[place.as_str()]].concat();
         if !config.sinks.contains_key(name) {
-            check.refuse(&path, no_such("sinks", name, config.sinks.keys()));
+            check.refuse(&path, no_such("sinks", config.sinks.keys()));
         } else if names[..index].contains(name) {
             check.refuse(&path, format!("the sink `{name}` is given twice"));
         }
@@ -86,8 +86,8 @@ pub(crate) fn tokens_per_user(count: u32, path: &[&str], check: &mut Check<'_>) 
     check.require((1..=10_000).contains(&count), path, "must lie between 1 and 10000");
 }
 
-fn no_such<'n>(section: &str, name: &Name, known: impl Iterator<Item = &'n Name>) -> String {
+fn no_such<'n>(section: &str, known: impl Iterator<Item = &'n Name>) -> String {
     let known: Vec<&str> = known.map(Name::as_str).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    format!("there is no [{section}.{name}]; known: {known}")
+    format!("[{section}] has no entry of this name; known: {known}")
 }

@@ -91,12 +91,10 @@ impl TryFrom<String> for Listen {
                 Err("a Unix socket needs an absolute path".to_owned())
             };
         }
-        let hint = || {
-            format!(
-                "{text:?} is no address; write \"127.0.0.1:8420\", \"[::1]:8420\" or \"unix:/run/patd/patd.sock\""
-            )
-        };
-        text.parse().map(Self::Tcp).map_err(|_| hint())
+        text.parse().map(Self::Tcp).map_err(|_| {
+            "this is no address; write \"127.0.0.1:8420\", \"[::1]:8420\" or \"unix:/run/patd/patd.sock\""
+                .to_owned()
+        })
     }
 }
 
@@ -178,6 +176,6 @@ impl TryFrom<String> for Network {
         text.parse::<IpNet>()
             .or_else(|_| single())
             .map(Self)
-            .map_err(|_| format!("{text:?} is neither a network like \"10.0.0.0/8\" nor an address"))
+            .map_err(|_| "this is neither a network like \"10.0.0.0/8\" nor an address".to_owned())
     }
 }

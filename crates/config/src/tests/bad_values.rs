@@ -153,19 +153,47 @@ fn references_to_what_does_not_exist_are_refused() {
         "[defaults]\ntoken_hasher = 'x'",
         2,
         "defaults.token_hasher",
-        "no [hashers.x]; known: passwords, tokens",
+        "[hashers] has no entry of this name; known: passwords, tokens",
     );
-    check("[defaults]\npassword_hasher = 'x'", 2, "defaults.password_hasher", "no [hashers.x]");
-    check("[defaults]\nstore = 'x'", 2, "defaults.store", "no [stores.x]; known: directory, sites");
+    check(
+        "[defaults]\npassword_hasher = 'x'",
+        2,
+        "defaults.password_hasher",
+        "[hashers] has no entry of this name",
+    );
+    check(
+        "[defaults]\nstore = 'x'",
+        2,
+        "defaults.store",
+        "[stores] has no entry of this name; known: directory, sites",
+    );
     check("[defaults]\nstore = 'directory'", 2, "defaults.store", "for sites and people alone");
-    check("[defaults]\nsinks = ['file',\n'x']", 3, "defaults.sinks[1]", "no [sinks.x]; known: file");
+    check(
+        "[defaults]\nsinks = ['file',\n'x']",
+        3,
+        "defaults.sinks[1]",
+        "[sinks] has no entry of this name; known: file",
+    );
     check("[defaults]\nsinks = ['file',\n'file']", 3, "defaults.sinks[1]", "twice");
-    check("[sites.acme]\ntoken_hasher = 'x'", 2, "sites.acme.token_hasher", "no [hashers.x]");
-    check("[sites.acme]\npassword_hasher = 'x'", 2, "sites.acme.password_hasher", "no [hashers.x]");
-    check("[sites.acme]\nstore = 'x'", 2, "sites.acme.store", "no [stores.x]");
-    check("[sites.acme]\nsinks = ['x']", 2, "sites.acme.sinks[0]", "no [sinks.x]");
+    check(
+        "[sites.acme]\ntoken_hasher = 'x'",
+        2,
+        "sites.acme.token_hasher",
+        "[hashers] has no entry of this name",
+    );
+    check(
+        "[sites.acme]\npassword_hasher = 'x'",
+        2,
+        "sites.acme.password_hasher",
+        "[hashers] has no entry of this name",
+    );
+    check("[sites.acme]\nstore = 'x'", 2, "sites.acme.store", "[stores] has no entry of this name");
+    check("[sites.acme]\nsinks = ['x']", 2, "sites.acme.sinks[0]", "[sinks] has no entry of this name");
     let implicit = parse("[sinks.other]\nplugin = 'x'").expect_err("`defaults.sinks` names `file`");
-    assert_eq!(implicit.to_string(), "patd.toml: defaults.sinks[0]: there is no [sinks.file]; known: other");
+    assert_eq!(
+        implicit.to_string(),
+        "patd.toml: defaults.sinks[0]: [sinks] has no entry of this name; known: other"
+    );
 }
 
 #[test]
@@ -207,4 +235,51 @@ fn a_file_that_is_not_there_is_named() {
     let error = crate::Config::load("/nonexistent/patd.toml").expect_err("no such file");
     assert!(matches!(error, ConfigError::Unreadable { .. }));
     assert!(error.to_string().starts_with("/nonexistent/patd.toml: "), "{error}");
+}
+
+#[test]
+fn no_message_quotes_a_value_that_is_not_what_it_should_be() {
+    let secret = "hunter2, expected nothing \\\" of `it`";
+    let mut told = 0;
+    for (section, key) in [
+        ("log", "level"),
+        ("log", "format"),
+        ("server", "listen"),
+        ("server", "management"),
+        ("server", "public_url"),
+        ("server", "data_dir"),
+        ("limits", "max_body"),
+        ("limits", "first_delay"),
+        ("plugins", "dir"),
+        ("plugins", "allow_unpinned"),
+        ("hashers.tokens", "plugin"),
+        ("sinks.file", "sha256"),
+        ("defaults", "store"),
+        ("defaults", "session_lifetime"),
+        ("sites.acme", "content_url"),
+        ("sites.acme", "foreign_tokens"),
+        ("sites.acme", "token_hasher"),
+        ("sites.acme", "pat"),
+    ] {
+        for value in [format!("\"{secret}\""), format!("[\"{secret}\"]"), "\"hunter2\"".to_owned()] {
+            let Err(error) = parse(&format!("[{section}]\n{key} = {value}\n")) else { continue };
+            let text = error.to_string();
+            assert!(!text.contains("hunter2"), "{section}.{key}: {text}");
+            told += 1;
+        }
+    }
+    let networks = parse("[server]\ntrusted_proxies = ['hunter2']").expect_err("no network").to_string();
+    let sinks = parse("[sites.acme]\nsinks = ['hunter2']").expect_err("no sink").to_string();
+    assert!(!networks.contains("hunter2") && !sinks.contains("hunter2"), "{networks} {sinks}");
+    assert!(told > 40, "{told}");
+}
+
+#[test]
+fn a_wrong_type_is_told_without_its_value() {
+    let told = |text: &str| parse(text).expect_err(text).to_string();
+    assert_eq!(
+        told("[limits]\nmax_body = 'a, expected b'"),
+        "patd.toml:2: limits.max_body: invalid type: string, expected u64"
+    );
+    assert!(told("[log]\nlevel = 'loud'").contains("unknown variant, expected one of `error`"));
 }
