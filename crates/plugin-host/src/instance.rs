@@ -1,15 +1,16 @@
 //! The host's side of one instance: its table of callbacks, its waiters, its quarantine. Leaked on purpose, one small block
 //! per instance: a plug-in's thread may call back long after the instance was given up, and must find it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use patd_abi::{Host, Status};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::callbacks;
+use crate::waiters::{Waiter, Waiters};
 
 static NEXT_INSTANCE: AtomicU64 = AtomicU64::new(1);
 static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
@@ -34,7 +35,7 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     host: Table,
     /// Requests of this instance alone: it cannot answer for another one.
-    waiters: Mutex<HashMap<u64, oneshot::Sender<Completed>>>,
+    waiters: Waiters<Completed>,
     spurious: AtomicU64,
     quarantined: AtomicBool,
     /// Why it was quarantined.
@@ -74,7 +75,7 @@ impl Instance {
             id: NEXT_INSTANCE.fetch_add(1, Ordering::Relaxed),
             name: name.to_owned(),
             host: Table(host),
-            waiters: Mutex::default(),
+            waiters: Waiters::default(),
             spurious: AtomicU64::new(0),
             quarantined: AtomicBool::new(false),
             why: Mutex::default(),
@@ -96,22 +97,19 @@ impl Instance {
     }
 
     /// A new request and where its completion arrives.
-    pub(crate) fn expect(&self) -> (u64, oneshot::Receiver<Completed>) {
+    pub(crate) fn expect(&self) -> (u64, Waiter<Completed>) {
         let id = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.waiters.lock().insert(id, sender);
-        (id, receiver)
+        (id, self.waiters.expect(id))
     }
 
     /// Stops waiting; whether anybody still waited.
     pub(crate) fn forget(&self, id: u64) -> bool {
-        self.waiters.lock().remove(&id).is_some()
+        self.waiters.forget(id)
     }
 
     /// Hands a completion to its waiter; one that nobody waits for is counted.
     pub(crate) fn complete(&self, id: u64, completed: Completed) {
-        let waiter = self.waiters.lock().remove(&id);
-        if waiter.is_none_or(|waiter| waiter.send(completed).is_err()) {
+        if !self.waiters.complete(id, completed) {
             self.spurious.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("patd_plugin_spurious_completions_total", "instance" => self.name.clone())
                 .increment(1);

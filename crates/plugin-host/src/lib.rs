@@ -25,7 +25,9 @@ mod selftest;
 mod service;
 mod slot;
 mod spec;
+mod sync;
 mod verify;
+mod waiters;
 mod whole;
 
 pub use error::{CallError, LoadError, LoadErrorKind};
