@@ -41,6 +41,10 @@ async fn every_patctl_command_works_and_ends_as_documented() {
     patctl.run(&["users", "list"], "").with_code(1);
     patctl.run(&["tokens", "revoke", &id], "").with_code(0);
     patctl.run(&["tokens", "revoke", &id], "");
+    let profile = patctl.json(&["profile", "--full-name", "A Member", "--email", "member@example.com"], "");
+    assert_eq!(text(&profile, "/full_name"), "A Member");
+    patctl.run(&["profile", "--email", "no address"], "").with_code(1).says(&["email"]);
+    patctl.run(&["revocations", "--issued-before", "2020-01-01T00:00:00Z"], "").with_code(1);
     let old = password.trim_end();
     patctl.run(&["password", "--stdin"], &format!("{old}\na wholly new one\n")).with_code(0);
     let totp = enable_totp(&mut patctl);
@@ -69,8 +73,15 @@ async fn every_patctl_command_works_and_ends_as_documented() {
     {
         patctl.run(words, "").with_code(0);
     }
+    let before = ["revocations", "--issued-before", "2020-01-01T00:00:00Z"];
+    assert_eq!(patctl.json(&[&before[..], &["--dry-run"]].concat(), "")["tokens"], 0);
+    assert_eq!(patctl.json(&before, "")["dry_run"], false);
+    patctl.run(&["revocations", "--issued-before", "yesterday"], "").with_code(1).says(&["issued_before"]);
+    let secret = format!("{}\n", facts.text("/tokens/member/secret"));
     let token = ["login", "--server", url, "--site", "globex", "--token-stdin"];
-    patctl.run(&token, &format!("{}\n", facts.text("/tokens/member/secret"))).with_code(0);
+    patctl.run(&[&token[..], &["--token-name", "another"]].concat(), &secret).with_code(1);
+    patctl.run(&[&token[..], &["--token-name", "sample"]].concat(), &secret).with_code(0);
+    patctl.run(&token, &secret).with_code(0);
     patctl.run(&["tokens", "create", "by-a-token"], "").with_code(1).says(&["interactive"]);
     patctl.assert_all_run();
 }

@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    completions, events, invitation, login, logout, password, tokens, totp, users, whoami,
+    completions, events, invitation, login, logout, password, profile, revocations, tokens, totp, users,
+    whoami,
 };
 
 const EXIT_CODES: &str = "\
@@ -71,6 +72,10 @@ pub(crate) enum Command {
     /// Take up an invitation
     #[command(subcommand)]
     Invitation(invitation::Command),
+    /// End everything minted before a time (site administrators)
+    Revocations(revocations::Options),
+    /// Change your own name, e-mail address or user name
+    Profile(profile::Options),
     /// Change your own password
     Password(password::Options),
     /// Turn one-time codes on or off for your own account
@@ -149,7 +154,7 @@ mod tests {
                 let secret = ["password", "totp", "token", "invitation", "code"]
                     .iter()
                     .any(|word| name.contains(word));
-                let indirect = name.ends_with("_stdin") || name.ends_with("_file");
+                let indirect = ["_stdin", "_file", "_name"].iter().any(|end| name.ends_with(end));
                 assert!(!secret || indirect, "{}: {name}", command.get_name());
             }
             command.get_subcommands().for_each(walk);

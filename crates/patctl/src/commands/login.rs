@@ -19,6 +19,7 @@ Examples:
   patctl login --server https://pat.example.com --site acme --username ada
   patctl login --server https://pat.example.com --site acme --username ada --password-stdin --totp-stdin < two-lines
   patctl login --server https://pat.example.com --site acme --token-stdin < token-file
+  patctl login --server https://pat.example.com --site acme --token-name nightly --token-file token-file
 
 The session is kept in $XDG_CONFIG_HOME/patctl/session.json, readable by you alone.";
 
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     /// Sign in with a token: read its secret from a file's first line
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The token's name, to be refused if the secret is that of another
+    #[arg(long, value_name = "NAME", conflicts_with = "username")]
+    token_name: Option<String>,
 }
 
 pub(crate) fn run(options: &Options, mut context: Context<'_>) -> Result<(), Failure> {
@@ -72,7 +76,10 @@ pub(crate) fn run(options: &Options, mut context: Context<'_>) -> Result<(), Fai
         None => {
             let source = Source::of(options.token_stdin, options.token_file.as_ref(), "Token: ");
             let token = context.secrets.read(source, "token")?;
-            let body = json!({"site": site, "token_secret": token.expose()});
+            let mut body = json!({"site": site, "token_secret": token.expose()});
+            if let Some(name) = &options.token_name {
+                body["token_name"] = Value::from(name.as_str());
+            }
             api.call(Method::Post, "/v1/sessions", Some(body), &[&token])?
         }
     };

@@ -6,6 +6,8 @@ pub(crate) mod invitation;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod password;
+pub(crate) mod profile;
+pub(crate) mod revocations;
 pub(crate) mod tokens;
 pub(crate) mod totp;
 pub(crate) mod users;
@@ -43,6 +45,8 @@ fn dispatch(command: Command, context: Context<'_>) -> Result<(), Failure> {
         Command::Tokens(command) => tokens::run(command, context),
         Command::Users(command) => users::run(command, context),
         Command::Invitation(command) => invitation::run(&command, context),
+        Command::Revocations(options) => revocations::run(&options, context),
+        Command::Profile(options) => profile::run(&options, context),
         Command::Password(options) => password::run(&options, context),
         Command::Totp(command) => totp::run(&command, context),
         Command::Events(options) => events::run(&options, context),

@@ -95,6 +95,57 @@ fn login_with_a_token_sends_its_secret_and_asks_for_nothing_else() {
 }
 
 #[test]
+fn login_with_a_token_sends_the_name_that_it_should_have() {
+    let server = TestServer::answering([opened("token")]);
+    let home = tempfile::tempdir().unwrap();
+    let args = ["login", "--server", &server.url(), "--site", "acme", "--token-stdin", "--token-name", "ci"];
+    patctl(&home, &args, "patd_x\n").0.unwrap();
+    let sent = json!({"site": "acme", "token_secret": "patd_x", "token_name": "ci"});
+    assert_eq!(body_of(&server.requests()[0]), sent);
+    assert!(parsed(&["login", "--username", "ada", "--token-name", "ci"]).is_err());
+}
+
+#[test]
+fn revocations_send_the_time_and_say_how_much_ended() {
+    let answer = |dry_run: bool| {
+        Answer::json(
+            200,
+            json!({"issued_before": "2026-01-31T12:00:00Z", "dry_run": dry_run, "tokens": 3, "sessions": 2}),
+        )
+    };
+    let server = TestServer::answering([answer(true), answer(false)]);
+    let home = signed_in(&server);
+    let args = ["revocations", "--issued-before", "2026-01-31T12:00:00Z"];
+    let (result, out) = patctl(&home, &[&args[..], &["--dry-run"]].concat(), "");
+    result.unwrap();
+    assert!(out.contains('3') && out.contains("2026-01-31"), "{out}");
+    patctl(&home, &[&args[..], &["--site", "globex"]].concat(), "").0.unwrap();
+    let requests = server.requests();
+    assert!(requests[0].starts_with("POST /v1/sites/Acme/revocations "));
+    assert!(requests[1].starts_with("POST /v1/sites/globex/revocations "));
+    assert_eq!(body_of(&requests[0]), json!({"issued_before": "2026-01-31T12:00:00Z", "dry_run": true}));
+    assert_eq!(body_of(&requests[1])["dry_run"], false);
+    assert!(parsed(&["revocations"]).is_err(), "there is no time by default");
+}
+
+#[test]
+fn a_profile_sends_only_what_changes_and_the_session_file_follows_a_new_user_name() {
+    let user = json!({"luid": "u-1", "username": "lovelace", "full_name": "Ada L", "email": ""});
+    let server = TestServer::answering([Answer::json(200, user)]);
+    let home = signed_in(&server);
+    let args = ["profile", "--username", "lovelace", "--full-name", "Ada L", "--email", ""];
+    let (result, out) = patctl(&home, &args, "");
+    result.unwrap();
+    assert!(out.contains("lovelace"), "{out}");
+    let requests = server.requests();
+    assert!(requests[0].starts_with("PATCH /v1/me "));
+    assert_eq!(body_of(&requests[0]), json!({"username": "lovelace", "full_name": "Ada L", "email": ""}));
+    let kept = SessionFile::below(home.path()).load().unwrap().unwrap();
+    assert_eq!((&*kept.username, &*kept.credential), ("lovelace", "key|s3cret|luid"));
+    assert!(parsed(&["profile"]).is_err(), "nothing to change");
+}
+
+#[test]
 fn login_without_a_terminal_reports_that_a_code_is_needed() {
     let server = TestServer::answering([Answer::problem(401, "totp-required")]);
     let home = tempfile::tempdir().unwrap();
