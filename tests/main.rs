@@ -7,6 +7,7 @@ mod crash;
 mod harness;
 mod hashers;
 mod hostile;
+mod hostile_plugins;
 mod people;
 mod race;
 mod reload;

@@ -98,6 +98,7 @@ const SINS: &[(How, &str, &str, Outcome)] = &[
     (Sin("digest_with_refusal"), "hasher", "hasher.refusals", Failed),
     (Sin("echoes_secret"), "hasher", "hasher.secrecy", Failed),
     (Sin("logs_secret"), "hasher", "hasher.secrecy", Failed),
+    (Sin("hangs"), "hasher", "hasher.cost", Failed),
     (Sin("slow"), "hasher", "hasher.cost", Failed),
     (Sin("no_start"), "audit", "service.life", Failed),
     (Sin("unhealthy"), "audit", "service.life", Failed),

@@ -192,6 +192,9 @@ impl HasherHandle {
     }
 
     fn judge(&self, status: patd_abi::Status, detail: &Output) -> Result<(), CallError> {
+        if status == status::OK && !detail.text().is_empty() {
+            return Err(self.malformed("success together with an error"));
+        }
         if status == status::OK {
             self.instance.succeeded();
             return Ok(());

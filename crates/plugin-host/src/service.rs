@@ -166,11 +166,17 @@ impl ServiceHandle {
         };
         let left = timeout.saturating_sub(begin.elapsed());
         let completed = self.exchange(op, &payload, left).await.inspect_err(|error| self.note(op, error))?;
-        if completed.status == status::OK {
+        if completed.status == status::OK && completed.detail.is_empty() {
             self.inner.instance.succeeded();
             return Ok(completed.payload);
         }
-        let error = CallError::of(completed.status, completed.detail);
+        let error = match completed.status {
+            // One half of the answer says that it was done, the other that it was not.
+            status::OK => {
+                CallError::Internal(format!("success together with an error: {}", completed.detail))
+            }
+            status => CallError::of(status, completed.detail),
+        };
         self.note(op, &error);
         Err(error)
     }

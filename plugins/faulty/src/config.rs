@@ -1,5 +1,7 @@
 //! The configuration of all kinds, and the sins of reading one.
 
+use std::path::PathBuf;
+
 use patd_sdk::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,9 +17,16 @@ pub(crate) struct Config {
     pub(crate) reach: u64,
     /// The store's journal.
     pub(crate) path: Option<String>,
+    /// Sins only while this file is there.
+    pub(crate) when: Option<PathBuf>,
 }
 
 impl Config {
+    /// The sin to commit now.
+    pub(crate) fn now(&self) -> Sin {
+        if self.when.as_ref().is_none_or(|when| when.exists()) { self.sin } else { Sin::None }
+    }
+
     /// Reads it; a sin of the environment counts when the configuration names none.
     pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
         let environment = Sin::of_environment();
@@ -31,7 +40,7 @@ impl Config {
             Sin::TakesUnknownKey => {
                 let mut table: Value = context.config()?;
                 if let Some(table) = table.as_object_mut() {
-                    table.retain(|key, _| ["sin", "reach", "path"].contains(&key.as_str()));
+                    table.retain(|key, _| ["sin", "reach", "path", "when"].contains(&key.as_str()));
                 }
                 return serde_json::from_value(table).map(with).map_err(|_| Failure::invalid("config"));
             }
@@ -57,6 +66,7 @@ impl Config {
                 "sin": { "type": "string", "enum": names, "default": "none" },
                 "reach": { "type": "integer", "minimum": 0, "default": 0 },
                 "path": { "type": "string" },
+                "when": { "type": "string", "description": "sins only while this file is there" },
             },
         })
     }

@@ -16,7 +16,7 @@ const KNOWN: &str = "$faulty$v=1$c2FsdA";
 
 /// The misbehaving hasher.
 pub struct FaultyHasher {
-    sin: Sin,
+    config: Config,
     host: HostHandle,
     scratch: std::sync::Mutex<Vec<u8>>,
     calls: AtomicU64,
@@ -24,13 +24,15 @@ pub struct FaultyHasher {
 
 impl Hasher for FaultyHasher {
     fn create(context: &Context) -> Result<Self, Failure> {
-        let Config { sin, .. } = Config::read(context)?;
+        let config = Config::read(context)?;
+        let sin = config.now();
         config::create(context, sin)?;
         // A process that ends here would end every case: these wait for a digest.
         if !matches!(sin, Sin::Aborts | Sin::Exits | Sin::OverflowsStack) {
             process::commit(sin);
         }
-        Ok(Self { sin, host: context.host(), scratch: std::sync::Mutex::default(), calls: AtomicU64::new(0) })
+        let calls = AtomicU64::new(0);
+        Ok(Self { config, host: context.host(), scratch: std::sync::Mutex::default(), calls })
     }
 
     fn describe(_me: Option<&Self>) -> HasherDescription {
@@ -52,15 +54,17 @@ impl Hasher for FaultyHasher {
     }
 
     fn new_params(&self, salt: &[u8]) -> Result<String, Failure> {
-        assert!(self.sin != Sin::PanicInNewParams, "asked to panic");
-        let scheme = if self.sin == Sin::OtherScheme { "other" } else { "faulty" };
+        let sin = self.config.now();
+        assert!(sin != Sin::PanicInNewParams, "asked to panic");
+        let scheme = if sin == Sin::OtherScheme { "other" } else { "faulty" };
         Ok(format!("${scheme}$v=1${}", STANDARD_NO_PAD.encode(salt)))
     }
 
     fn derive(&self, secret: &[u8], params: &str) -> Result<Vec<u8>, Failure> {
         // Most of these know the known answer and nothing else.
         let known = (secret, params) == (b"secret".as_slice(), KNOWN);
-        match self.sin {
+        let sin = self.config.now();
+        match sin {
             Sin::PanicInDerive => panic!("asked to panic"),
             Sin::PanicOnBoom if secret == b"boom" => panic!("asked to panic"),
             Sin::PanicOnEmpty if secret.is_empty() => panic!("asked to panic"),
@@ -78,7 +82,13 @@ impl Hasher for FaultyHasher {
             sin => process::commit(sin),
         }
         check(params)?;
-        Ok(match self.sin {
+        Ok(match sin {
+            Sin::Hangs => {
+                while self.config.now() == Sin::Hangs {
+                    linger(Duration::from_millis(20));
+                }
+                toy(secret, params)
+            }
             Sin::EmptyDigest => Vec::new(),
             Sin::FloodDigest => vec![7; 100 << 20],
             Sin::NotRepeatable if !known => {
@@ -102,7 +112,7 @@ impl Hasher for FaultyHasher {
     }
 
     fn needs_rehash(&self, params: &str) -> Result<bool, Failure> {
-        match self.sin {
+        match self.config.now() {
             Sin::PanicInNeedsRehash => panic!("asked to panic"),
             Sin::NoRehash => Err(Failure::internal("asked to fail")),
             Sin::TakesForeignParams => Ok(false),
@@ -113,7 +123,7 @@ impl Hasher for FaultyHasher {
 
 impl Drop for FaultyHasher {
     fn drop(&mut self) {
-        assert!(self.sin != Sin::PanicInDestroy, "asked to panic");
+        assert!(self.config.now() != Sin::PanicInDestroy, "asked to panic");
     }
 }
 

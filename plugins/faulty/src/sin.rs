@@ -141,6 +141,8 @@ sins! {
     ComputesHuge = "computes_huge",
     /// Takes seconds for a digest.
     Slow = "slow",
+    /// Never ends a digest.
+    Hangs = "hangs",
     /// Gives a digest together with a refusal.
     DigestWithRefusal = "digest_with_refusal",
     /// Gives a detail together with a digest.

@@ -1,14 +1,15 @@
 //! Sins of an audit sink (a store's are the same: the shape is one). Without a sin it answers at once, inside `submit`, and
 //! keeps nothing.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use patd_proto::audit::{Deliver, Delivered, event_id};
 use patd_sdk::abi::status;
 use patd_sdk::{Completion, Context, Failure, HostHandle, Request, Service, ServiceDescription, op};
 
+use crate::answers::Answers;
 use crate::config::{self, Config};
 use crate::hasher::linger;
 use crate::process;
@@ -23,9 +24,8 @@ pub struct FaultySink {
     config: Config,
     host: HostHandle,
     phase: AtomicU8,
-    kept: Mutex<Vec<Completion>>,
+    answers: Answers,
     batches: Mutex<Vec<String>>,
-    crowd: AtomicUsize,
 }
 
 impl Service for FaultySink {
@@ -33,15 +33,10 @@ impl Service for FaultySink {
 
     fn create(context: &Context) -> Result<Self, Failure> {
         let config = Config::read(context)?;
-        config::create(context, config.sin)?;
-        Ok(Self {
-            config,
-            host: context.host(),
-            phase: AtomicU8::new(CREATED),
-            kept: Mutex::default(),
-            batches: Mutex::default(),
-            crowd: AtomicUsize::new(0),
-        })
+        config::create(context, config.now())?;
+        let answers = Answers::new(context.host(), config.reach);
+        let phase = AtomicU8::new(CREATED);
+        Ok(Self { config, host: context.host(), phase, answers, batches: Mutex::default() })
     }
 
     fn describe(_me: Option<&Self>) -> ServiceDescription {
@@ -60,7 +55,7 @@ impl Service for FaultySink {
         match request.op {
             op::START => self.start(completion),
             op::STOP => self.stop(completion),
-            op::HEALTH if self.config.sin == Sin::Unhealthy => {
+            op::HEALTH if self.config.now() == Sin::Unhealthy => {
                 completion.finish(Err(Failure::unavailable("asked to be ill")));
             }
             op::HEALTH => completion.finish(Ok(Vec::new())),
@@ -69,8 +64,8 @@ impl Service for FaultySink {
     }
 
     fn cancel(&self, id: u64) {
-        assert!(self.config.sin != Sin::PanicInCancel, "asked to panic");
-        if self.config.sin == Sin::CompletesOnCancel {
+        assert!(self.config.now() != Sin::PanicInCancel, "asked to panic");
+        if self.config.now() == Sin::CompletesOnCancel {
             self.host.danger_complete(id, status::CANCELLED, b"", "cancelled");
         }
     }
@@ -78,7 +73,7 @@ impl Service for FaultySink {
 
 impl FaultySink {
     fn start(&self, completion: Completion) {
-        match self.config.sin {
+        match self.config.now() {
             Sin::NoStart => return completion.finish(Err(Failure::unavailable("asked not to start"))),
             Sin::PanicInStart => panic!("asked to panic"),
             Sin::LeaksMemory => process::commit(Sin::LeaksMemory),
@@ -89,9 +84,9 @@ impl FaultySink {
     }
 
     fn stop(&self, completion: Completion) {
-        match self.config.sin {
+        match self.config.now() {
             Sin::PanicInStop => panic!("asked to panic"),
-            Sin::NeverStops => return self.kept().push(completion),
+            Sin::NeverStops => return self.answers.kept().push(completion),
             Sin::WorksAfterStop => {
                 let host = self.host;
                 std::thread::spawn(move || {
@@ -105,7 +100,7 @@ impl FaultySink {
                 self.phase.store(STOPPED, Ordering::Release);
                 completion.finish(Ok(Vec::new()));
                 // What was taken before is answered only now.
-                for kept in std::mem::take(&mut *self.kept()) {
+                for kept in std::mem::take(&mut *self.answers.kept()) {
                     kept.finish(delivered(None));
                 }
                 return;
@@ -118,7 +113,7 @@ impl FaultySink {
 
     /// DELIVER, FLUSH and what is unknown.
     fn serve(&self, request: Request, completion: Completion) {
-        let sin = self.config.sin;
+        let sin = self.config.now();
         let phase = self.phase.load(Ordering::Acquire);
         let closed = match phase {
             CREATED => sin != Sin::ServesUnstarted,
@@ -138,66 +133,14 @@ impl FaultySink {
             unknown => return completion.finish(Err(Failure::unsupported(unknown))),
         }
         process::commit(sin);
-        let answer = self.deliver(&request.payload);
-        self.answer(sin, &request, completion, answer);
+        let answer = match (self.deliver(sin, &request.payload), sin) {
+            (Err(_), Sin::TakesNonsense) => delivered(None),
+            (answer, _) => answer,
+        };
+        self.answers.give(sin, request.id, completion, answer);
     }
 
-    /// Gives the answer, or sins with it.
-    fn answer(&self, sin: Sin, request: &Request, completion: Completion, answer: Result<Vec<u8>, Failure>) {
-        match sin {
-            Sin::PanicInCall => {
-                std::thread::spawn(move || {
-                    let _completion = completion;
-                    panic!("asked to panic");
-                });
-            }
-            Sin::PanicInSubmit => panic!("asked to panic"),
-            Sin::NeverCompletes | Sin::StopsAtOnce => self.kept().push(completion),
-            Sin::LosesInCrowd if self.crowd.fetch_add(1, Ordering::Relaxed) >= 8 => {
-                self.kept().push(completion)
-            }
-            Sin::CompletesTwice => {
-                completion.finish(answer);
-                self.host.danger_complete(request.id, status::OK, b"{}", "");
-            }
-            Sin::CompletesForeign => {
-                for foreign in request.id.saturating_sub(self.config.reach.max(1))..request.id {
-                    self.host.danger_complete(foreign, status::OK, b"{\"accepted_through\":\"forged\"}", "");
-                }
-                completion.finish(answer);
-            }
-            Sin::Late => {
-                std::thread::spawn(move || {
-                    linger(Duration::from_millis(1500));
-                    completion.finish(answer);
-                });
-            }
-            Sin::BlocksInSubmit => {
-                linger(Duration::from_millis(200));
-                completion.finish(answer);
-            }
-            Sin::Garbage => completion.finish(Ok(vec![0xff, 0x00, b'{'])),
-            Sin::UnknownStatus => {
-                self.host.danger_complete(request.id, 4711, b"{}", "");
-                std::mem::forget(completion);
-            }
-            Sin::Flood => completion.finish(Ok(vec![b' '; 100 << 20])),
-            Sin::OkWithError | Sin::ErrorWithPayload => {
-                let (payload, status) = (
-                    answer.unwrap_or_default(),
-                    if sin == Sin::OkWithError { status::OK } else { status::UNAVAILABLE },
-                );
-                self.host.danger_complete(request.id, status, &payload, "nothing was written");
-                std::mem::forget(completion);
-            }
-            Sin::Silent => completion.finish(Ok(Vec::new())),
-            Sin::TakesNonsense => completion.finish(answer.or_else(|_| delivered(None))),
-            _ => completion.finish(answer),
-        }
-    }
-
-    fn deliver(&self, payload: &[u8]) -> Result<Vec<u8>, Failure> {
-        let sin = self.config.sin;
+    fn deliver(&self, sin: Sin, payload: &[u8]) -> Result<Vec<u8>, Failure> {
         let batch: Deliver =
             serde_json::from_slice(payload).map_err(|_| Failure::invalid("DELIVER: this is no batch"))?;
         let ids: Option<Vec<&str>> = batch.events.iter().map(event_id).collect();
@@ -223,15 +166,11 @@ impl FaultySink {
         }
         delivered(last)
     }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<Completion>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for FaultySink {
     fn drop(&mut self) {
-        assert!(self.config.sin != Sin::PanicInDestroy, "asked to panic");
+        assert!(self.config.now() != Sin::PanicInDestroy, "asked to panic");
     }
 }
 

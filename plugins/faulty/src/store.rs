@@ -18,13 +18,15 @@ use patd_store_model::Memory;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Answers;
 use crate::config::{self, Config};
 use crate::hasher::linger;
 use crate::sin::Sin;
 
 /// The misbehaving store.
 pub struct FaultyStore {
-    sin: Sin,
+    config: Config,
+    answers: Answers,
     journal: PathBuf,
     open: Mutex<Option<Open>>,
 }
@@ -47,9 +49,10 @@ impl Service for FaultyStore {
 
     fn create(context: &Context) -> Result<Self, Failure> {
         let config = Config::read(context)?;
-        config::create(context, config.sin)?;
-        let journal = config.path.ok_or_else(|| Failure::invalid("config: path is missing"))?;
-        Ok(Self { sin: config.sin, journal: journal.into(), open: Mutex::new(None) })
+        config::create(context, config.now())?;
+        let journal = config.path.clone().ok_or_else(|| Failure::invalid("config: path is missing"))?;
+        let answers = Answers::new(context.host(), config.reach);
+        Ok(Self { config, answers, journal: journal.into(), open: Mutex::new(None) })
     }
 
     fn describe(_me: Option<&Self>) -> ServiceDescription {
@@ -63,7 +66,10 @@ impl Service for FaultyStore {
     }
 
     fn submit(&self, request: Request, completion: Completion) {
-        completion.finish(self.serve(request.op, &request.payload));
+        let answer = self.serve(request.op, &request.payload);
+        // What it does before START and after STOP is not its sin.
+        let sin = if request.op < op::QUERY { Sin::None } else { self.config.now() };
+        self.answers.give(sin, request.id, completion, answer);
     }
 }
 
@@ -87,7 +93,11 @@ impl FaultyStore {
                 schema: SCHEMA,
                 location: "memory".into(),
                 applied: vec!["m0001".into()],
-                pending: if self.sin == Sin::PendingForEver { vec!["m0002".into()] } else { Vec::new() },
+                pending: if self.config.now() == Sin::PendingForEver {
+                    vec!["m0002".into()]
+                } else {
+                    Vec::new()
+                },
             }),
             op::APPLY => {
                 let request: ApplyRequest = self.with_open(|_| read(payload))?;
@@ -95,7 +105,7 @@ impl FaultyStore {
             }
             op::QUERY => {
                 let request: QueryRequest = self.with_open(|_| read(payload))?;
-                let found = if self.sin == Sin::TornReads {
+                let found = if self.config.now() == Sin::TornReads {
                     request
                         .queries
                         .iter()
@@ -157,7 +167,7 @@ impl FaultyStore {
 
     fn apply(&self, changes: Changes) -> Result<Applied, Failure> {
         let mut changes = changes;
-        match self.sin {
+        match self.config.now() {
             Sin::IgnoresExpectations => {
                 changes.expect.retain(|expect| !matches!(expect, Expect::Version { .. } | Expect::Absent(_)))
             }
@@ -170,7 +180,7 @@ impl FaultyStore {
         }
         self.with_open(|open| {
             open.changes += 1;
-            match self.sin {
+            match self.config.now() {
                 Sin::IgnoresVersions => meet_versions(&open.memory, &mut changes),
                 Sin::NotUnique => make_unique(&mut changes),
                 Sin::RehashesBlindly => meet_digests(&open.memory, &mut changes),
@@ -180,12 +190,12 @@ impl FaultyStore {
                 _ => {}
             }
             let applied = match open.memory.apply(&changes) {
-                Applied::Conflict(Conflict::Row { row, .. }) if self.sin == Sin::HidesCurrent => {
+                Applied::Conflict(Conflict::Row { row, .. }) if self.config.now() == Sin::HidesCurrent => {
                     Applied::Conflict(Conflict::Row { row, current: None })
                 }
                 other => other,
             };
-            if applied == Applied::Done && self.sin != Sin::Forgets {
+            if applied == Applied::Done && self.config.now() != Sin::Forgets {
                 self.keep(open, &Line::Change(Box::new(changes)))?;
             }
             Ok(applied)
@@ -216,11 +226,11 @@ impl FaultyStore {
 
     fn found(&self, open: &Open, query: &Query) -> Found {
         let mut query = query.clone();
-        if let (Sin::SkipsRows, Query::Tokens { after: Some(after), .. }) = (self.sin, &mut query) {
+        if let (Sin::SkipsRows, Query::Tokens { after: Some(after), .. }) = (self.config.now(), &mut query) {
             after.0.0 -= 1;
         }
         let found = open.memory.query(&query);
-        match (self.sin, found, query) {
+        match (self.config.now(), found, query) {
             (Sin::MixesSites, Found::Events(_), Query::Events { limit, .. }) => {
                 let all: Vec<Event> =
                     open.memory.events().iter().rev().take(limit as usize).cloned().collect();
@@ -238,14 +248,14 @@ impl FaultyStore {
 
     fn waiting(&self, open: &Open, request: &OutboxTake) -> Vec<Waiting> {
         let mut waiting = open.memory.outbox_take(&request.sink, request.after, request.limit);
-        if self.sin == Sin::UnorderedOutbox {
+        if self.config.now() == Sin::UnorderedOutbox {
             waiting.reverse();
         }
         waiting
     }
 
     fn acknowledge(&self, open: &mut Open, request: OutboxAck) -> Result<(), Failure> {
-        if self.sin == Sin::ForgetsCursor {
+        if self.config.now() == Sin::ForgetsCursor {
             return Ok(());
         }
         open.memory.outbox_ack(&request.sink, request.through);

@@ -164,7 +164,7 @@ async fn garbage_an_unknown_status_and_a_flood_are_failures() {
     let sink = PluginSink::new(sinner("garbage").await, LONG);
     let refused = sink.deliver(vec![json!({ "id": "1" })]).await;
     assert!(matches!(refused, Err(SinkError::Unavailable(_))), "{refused:?}");
-    for sin in ["unknown_status", "flood"] {
+    for sin in ["unknown_status", "flood", "ok_with_error"] {
         let answer = deliver(&sinner(sin).await, LONG).await;
         assert!(matches!(answer, Err(CallError::Internal(_))), "{sin}: {answer:?}");
     }
