@@ -43,7 +43,10 @@ pub(crate) async fn reload(running: &Arc<Running>, path: &Path) -> Result<Value,
                 tracing::error!(config = %path.display(), %error, "the reload is refused; what was in force goes on")
             }
         }
-        outcome.map(|report| report.to_json(&path))
+        let report = outcome.map(|report| report.to_json(&path));
+        // Blocks for a moment.
+        drop(tokio::task::spawn_blocking(patd_plugin_host::memory::give_back));
+        report
     });
     task.await.map_err(|e| Failure::Refused(format!("the reload did not finish: {e}")))?
 }
@@ -130,8 +133,7 @@ async fn put_in_place(
             return Err(other_place(&opened, "one that is named otherwise"));
         }
         if plan.settings != opened.slot.plan().settings {
-            let at = opened.store.schema().await.map_err(|e| Failure::Refused(e.to_string()))?.location;
-            moved.push((opened.clone(), at));
+            moved.push(opened.clone());
         }
         prepare(&opened.slot, plan, undo, report).await?;
     }
@@ -139,9 +141,9 @@ async fn put_in_place(
 
     undo.switch_exclusive().await.map_err(refused)?;
     undo.switch_shared().await.map_err(refused)?;
-    for (opened, at) in moved {
+    for opened in moved {
         let now = opened.store.schema().await.map_err(|e| Failure::Refused(e.to_string()))?.location;
-        if now != at {
+        if let Some(at) = opened.location.as_ref().filter(|at| **at != now) {
             return Err(other_place(&opened, &format!("{now} instead of {at}")));
         }
     }
@@ -154,6 +156,9 @@ async fn put_in_place(
     };
     report.sites = running.service.reconfigure(new).await.map_err(|e| Failure::Refused(e.to_string()))?;
     report.generations(&running.plugins());
+    after.hashers.iter().for_each(|slot| slot.retime(times, patience));
+    after.sinks.iter().for_each(|(slot, _)| slot.retime(times, patience));
+    running.stores.opened().iter().for_each(|opened| opened.slot.retime(times, patience));
     // What is not used any more; the service stops sinks and stores itself.
     for slot in &before.hashers {
         if !after.hashers.iter().any(|kept| Arc::ptr_eq(kept, slot)) {

@@ -13,7 +13,7 @@ use patd_http::listen::{Listen, Listener};
 use patd_http::management;
 use patd_http::server::Server;
 use patd_http::state::{Http, Limits};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::control;
@@ -53,6 +53,8 @@ pub(crate) fn serve(path: &Path, config: &Config) -> Result<(), Failure> {
 }
 
 async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), Failure> {
+    // From the first moment on it must not end the daemon.
+    let hup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|e| Failure::Start(format!("metrics cannot be collected: {e}")))?;
@@ -95,7 +97,7 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
     }
     let public = tokio::spawn(Server::public(http).serve(listeners, stop.clone()));
 
-    let reloads = tokio::spawn(reload_on_signal(Arc::clone(&running))?);
+    let reloads = tokio::spawn(reload_on_signal(hup, Arc::clone(&running)));
     wait_for_stop().await?;
     reloads.abort();
     tracing::info!("stopping: requests in flight may end; a second signal stops at once");
@@ -153,16 +155,13 @@ async fn wait_for_stop() -> Result<(), Failure> {
 }
 
 /// Reloads at each SIGHUP; what came of it is in the log.
-fn reload_on_signal(running: Arc<Running>) -> Result<impl Future<Output = ()>, Failure> {
-    let mut hup = signal(SignalKind::hangup()).map_err(no_signals)?;
-    Ok(async move {
-        while hup.recv().await.is_some() {
-            if let Some(path) = &running.config_path {
-                // Told by the reload itself.
-                let _logged = reload(&running, path).await;
-            }
+async fn reload_on_signal(mut hup: Signal, running: Arc<Running>) {
+    while hup.recv().await.is_some() {
+        if let Some(path) = &running.config_path {
+            // Told by the reload itself.
+            let _logged = reload(&running, path).await;
         }
-    })
+    }
 }
 
 fn no_signals(e: std::io::Error) -> Failure {

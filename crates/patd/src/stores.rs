@@ -43,6 +43,8 @@ pub(crate) struct Opened {
     pub(crate) site: Option<SiteLuid>,
     pub(crate) slot: Arc<ServiceSlot>,
     pub(crate) store: Arc<PluginStore>,
+    /// Where its rows are, as it said when it was opened.
+    pub(crate) location: Option<String>,
 }
 
 impl Stores {
@@ -117,7 +119,8 @@ impl Stores {
         let times = *self.times.lock();
         let slot = ServiceSlot::open(plan, times).await.map_err(|e| StoreError::Failed(e.to_string()))?;
         let store = Arc::new(PluginStore::in_slot(Arc::clone(&slot), STORE_TIMEOUT));
-        let opened = Opened { section: name.to_owned(), site, slot, store: Arc::clone(&store) };
+        let location = store.schema().await.ok().map(|schema| schema.location);
+        let opened = Opened { section: name.to_owned(), site, slot, store: Arc::clone(&store), location };
         self.opened.lock().insert(opened.slot.name().to_owned(), opened);
         Ok(store)
     }

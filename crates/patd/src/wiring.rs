@@ -25,7 +25,7 @@ use crate::system::{OsRandom, WallClock};
 
 /// How long background work may take to end at a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
-/// How long making and starting an instance may take when the daemon starts: an embedded store migrates in it.
+/// How long making and starting a store may take when the daemon starts: an embedded one migrates in it.
 const START_PATIENCE: Duration = Duration::from_secs(600);
 
 /// A started service with what commands want to know of it.
@@ -51,7 +51,7 @@ impl Running {
                 "a plug-in without a pin is accepted because of `allow_unpinned`");
         }
         let key = data_dir.key(&OsRandom)?;
-        let wanted = Wanted::of(config, data_dir.path(), START_PATIENCE).await?;
+        let wanted = Wanted::of(config, data_dir.path(), config.plugins.start_timeout.duration()).await?;
         let times = slot_times(config);
         let start = |e: patd_plugin_host::LoadError| Failure::Start(e.to_string());
         let mut inventory = Inventory::default();

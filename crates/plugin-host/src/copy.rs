@@ -139,7 +139,8 @@ fn hash_existing(path: &Path) -> io::Result<Option<String>> {
 /// Copies and hashes in one pass.
 fn stream(from: &mut File, to: &mut impl Write) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
+    // On the stack: large blocks that come and go on many threads leave holes in the heap behind.
+    let mut buffer = [0; 1 << 16];
     loop {
         let count = match from.read(&mut buffer) {
             Ok(0) => break,

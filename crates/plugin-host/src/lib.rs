@@ -19,6 +19,7 @@ mod hasher;
 mod image;
 mod images;
 mod instance;
+pub mod memory;
 mod output;
 pub mod probe;
 mod selftest;

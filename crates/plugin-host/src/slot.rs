@@ -6,6 +6,8 @@
 //! instances of an exclusive plug-in overlap, not even an abandoned one and its successor.
 
 mod flights;
+#[cfg(test)]
+mod flights_tests;
 mod plan;
 mod replace;
 mod supervise;
@@ -73,7 +75,7 @@ pub struct Slot<U: Unit> {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// Counts changes of `state`.
     changed: watch::Sender<u64>,
-    times: SlotTimes,
+    times: Mutex<SlotTimes>,
     next: AtomicU64,
     recoveries: AtomicU64,
     abandoned: AtomicU64,
@@ -172,7 +174,7 @@ impl<U: Unit> Slot<U> {
             plan: Mutex::new(Arc::clone(&plan)),
             turn: Arc::default(),
             changed: watch::Sender::new(0),
-            times,
+            times: Mutex::new(times),
             next: AtomicU64::new(1),
             recoveries: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
@@ -195,6 +197,17 @@ impl<U: Unit> Slot<U> {
     #[must_use]
     pub fn plan(&self) -> Arc<InstancePlan> {
         Arc::clone(&self.plan.lock())
+    }
+
+    /// Puts other times in force, for what happens from now on.
+    pub fn retime(&self, times: SlotTimes, patience: Duration) {
+        *self.times.lock() = times;
+        let mut plan = self.plan.lock();
+        *plan = Arc::new(InstancePlan { patience, ..InstancePlan::clone(&plan) });
+    }
+
+    fn times(&self) -> SlotTimes {
+        *self.times.lock()
     }
 
     /// Why it refuses requests at the moment, if it does. Asks no plug-in.
@@ -352,7 +365,7 @@ impl<U: Unit> Slot<U> {
             old.unit.end().await
         };
         tokio::pin!(whole);
-        let ended = match tokio::time::timeout(self.times.drain * 2, &mut whole).await {
+        let ended = match tokio::time::timeout(self.times().drain * 2, &mut whole).await {
             Ok(true) => return true,
             Ok(false) => false,
             Err(_) => {

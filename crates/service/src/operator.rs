@@ -132,7 +132,7 @@ impl Service {
                 .ok_or(Error::NotFound("site"))?;
             if row.state == SiteState::Active {
                 return Err(Error::NotPermitted(
-                    "the site is in the config: remove it there and restart first",
+                    "the site is in the config: remove it there and reload first",
                 ));
             }
             let changes =

@@ -86,7 +86,8 @@ impl<U: Unit> Prepared<U> {
     /// Gives the new instance up.
     pub async fn discard(self) {
         // One that was never started needs no STOP.
-        if !self.exclusive && tokio::time::timeout(self.slot.times.drain, self.unit.end()).await != Ok(true) {
+        if !self.exclusive && tokio::time::timeout(self.slot.times().drain, self.unit.end()).await != Ok(true)
+        {
             tracing::error!(instance = self.slot.name, "an instance that is not needed did not stop");
         }
     }
@@ -135,12 +136,12 @@ async fn empty<U: Unit>(slot: &Arc<Slot<U>>, plan: &InstancePlan) -> Result<(), 
     };
     let serving = slot.put(State::Gate);
     old.flights.close();
-    if tokio::time::timeout(slot.times.drain, old.flights.drained()).await.is_err() {
+    if tokio::time::timeout(slot.times().drain, old.flights.drained()).await.is_err() {
         old.flights.reopen();
         slot.state.store(serving);
         slot.changed.send_modify(|count| *count += 1);
         return Err(plan.refuse(
-            &format!("the requests inside {} to end within {:?}", slot.name, slot.times.drain),
+            &format!("the requests inside {} to end within {:?}", slot.name, slot.times().drain),
             "some that have not",
         ));
     }
@@ -157,7 +158,7 @@ async fn stop<U: Unit>(
         async move { slot.drain_and_end(&old).await }
     });
     let why = format!("the old instance of {} did not stop in time", slot.name);
-    let in_time = tokio::time::timeout(slot.times.drain, &mut ending).await;
+    let in_time = tokio::time::timeout(slot.times().drain, &mut ending).await;
     if let Ok(Ok(true)) = in_time {
         return Ok(());
     }

@@ -27,7 +27,7 @@ pub(super) fn begin<U: Unit>(slot: &Arc<Slot<U>>) {
 
 async fn supervise<U: Unit>(slot: Weak<Slot<U>>) {
     let Some(mut changed) = slot.upgrade().map(|slot| slot.changed.subscribe()) else { return };
-    let Some(times) = slot.upgrade().map(|slot| slot.times) else { return };
+    let Some(times) = slot.upgrade().map(|slot| slot.times()) else { return };
     let mut delay = times.first_delay;
     loop {
         changed.mark_unchanged();
@@ -37,7 +37,7 @@ async fn supervise<U: Unit>(slot: Weak<Slot<U>>) {
             Sight::Healthy(watch) => tokio::select! {
                 () = watch.quarantined() => Some(watch),
                 gone = changed.changed() => if gone.is_err() { return } else { continue },
-                () = tokio::time::sleep(LOOK) => {
+                () = tokio::time::sleep(LOOK), if U::MAY_HANG => {
                     slot.upgrade().inspect(|slot| slot.look_for_hanging());
                     continue;
                 }
@@ -92,14 +92,14 @@ async fn pause<U: Unit>(
 
 async fn recover<U: Unit>(slot: &Weak<Slot<U>>, from: Option<Watch>, delay: &mut Duration) {
     let Some(slot) = slot.upgrade() else { return };
-    *delay = (*delay * 2).min(slot.times.max_delay);
+    *delay = (*delay * 2).min(slot.times().max_delay);
     slot.recover(from).await;
 }
 
 impl<U: Unit> Slot<U> {
     fn look_for_hanging(&self) {
         if let Some(serving) = self.serving()
-            && serving.unit.slowest().is_some_and(|slowest| slowest > self.times.hang)
+            && serving.unit.slowest().is_some_and(|slowest| slowest > self.times().hang)
         {
             serving.unit.quarantine("a call into it hangs");
         }
@@ -111,8 +111,8 @@ impl<U: Unit> Slot<U> {
         let _turn = self.turn.lock().await;
         let Some(serving) = self.serving() else { return false };
         let Some(why) = serving.unit.quarantined() else { return false };
-        if serving.begun.elapsed() >= self.times.good {
-            *delay = self.times.first_delay;
+        if serving.begun.elapsed() >= self.times().good {
+            *delay = self.times().first_delay;
         }
         self.out_of_service();
         if !serving.unit.exclusive() {

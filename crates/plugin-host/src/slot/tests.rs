@@ -27,6 +27,8 @@ struct Script {
     hang_start: AtomicBool,
     hang_end: AtomicBool,
     fail_end: AtomicBool,
+    /// Whether a call into its first instance hangs.
+    hang_call: AtomicBool,
     /// Started and not ended.
     alive: AtomicI64,
     most_alive: AtomicI64,
@@ -41,6 +43,8 @@ struct Fake {
 }
 
 impl Unit for Fake {
+    const MAY_HANG: bool = true;
+
     fn create(plan: &InstancePlan) -> Result<Self, LoadError> {
         let script = Arc::clone(&SCRIPTS.lock()[&plan.settings["script"].as_u64().expect("a script")]);
         while script.hang_create.load(SeqCst) {
@@ -82,7 +86,8 @@ impl Unit for Fake {
     }
 
     fn slowest(&self) -> Option<Duration> {
-        None
+        let hangs = self.script.hang_call.load(SeqCst) && self.inside.load(SeqCst) > 0;
+        hangs.then_some(Duration::from_secs(3600))
     }
 
     fn quarantine(&self, why: &str) {
@@ -169,6 +174,23 @@ async fn a_quarantined_instance_is_replaced_by_a_fresh_one_and_the_old_one_is_en
     soon("the old one ends", || script.ended.load(SeqCst) == 1).await;
     let status = slot.status();
     assert_eq!((status.recoveries, status.abandoned, status.generation), (1, 0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_in_which_a_call_hangs_is_replaced_and_never_touched_again() {
+    let (script, number) = script(false);
+    let slot = open(number).await;
+    let hangs = slot.lease_now().expect("serves");
+    hangs.inside.fetch_add(1, SeqCst);
+    script.hang_call.store(true, SeqCst);
+    soon("it is quarantined", || slot.unready().is_some_and(|why| why.contains("hangs"))).await;
+    soon("it recovers", || slot.unready().is_none()).await;
+    assert_eq!(ask(&slot).await, Some(2));
+    soon("it is abandoned", || slot.status().abandoned == 1).await;
+    assert_eq!((script.ended.load(SeqCst), script.alive.load(SeqCst)), (0, 2));
+    // `end` of the fake refuses to be called with a request inside.
+    drop(slot);
+    std::mem::forget(hangs);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,9 @@ use crate::{HasherHandle, ServiceHandle};
 
 /// A hasher, store or sink instance in a slot.
 pub trait Unit: Send + Sync + Sized + 'static {
+    /// Whether calls into it may hang without any time limit of the host.
+    const MAY_HANG: bool;
+
     /// Makes it, self-test included. Blocks.
     ///
     /// # Errors
@@ -61,6 +64,8 @@ fn reason(instance: &Instance) -> Option<String> {
 }
 
 impl Unit for HasherHandle {
+    const MAY_HANG: bool = true;
+
     fn create(plan: &InstancePlan) -> Result<Self, LoadError> {
         Self::create(&plan.image, &plan.name, &plan.settings)
     }
@@ -95,6 +100,9 @@ impl Unit for HasherHandle {
 }
 
 impl Unit for ServiceHandle {
+    // Each request has its own time limit.
+    const MAY_HANG: bool = false;
+
     fn create(plan: &InstancePlan) -> Result<Self, LoadError> {
         Self::create(&plan.image, plan.kind, &plan.name, &plan.settings)
     }
