@@ -248,25 +248,30 @@ mod tests {
 
     use super::*;
 
-    /// A hasher whose digests wait until they may.
-    struct Waits(String, Arc<Mutex<mpsc::Receiver<()>>>);
+    /// A hasher in which one secret hangs until it is let go; it says when it does.
+    struct Waits {
+        name: String,
+        hangs: mpsc::Sender<()>,
+        until: Arc<Mutex<mpsc::Receiver<()>>>,
+    }
 
     impl Hasher for Waits {
         fn name(&self) -> &str {
-            &self.0
+            &self.name
         }
 
         fn schemes(&self) -> &[String] {
-            std::slice::from_ref(&self.0)
+            std::slice::from_ref(&self.name)
         }
 
         fn new_params(&self, _: &[u8]) -> std::result::Result<String, HashError> {
-            Ok(format!("${}$1", self.0))
+            Ok(format!("${}$1", self.name))
         }
 
         fn derive(&self, secret: &[u8], _: &str) -> std::result::Result<Vec<u8>, HashError> {
             if secret == b"hang" {
-                let _told = self.1.lock().recv();
+                self.hangs.send(()).expect("somebody listens");
+                let _told = self.until.lock().recv();
             }
             Ok(vec![7; 32])
         }
@@ -302,10 +307,11 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn r8_a_hasher_that_hangs_holds_up_neither_another_nor_its_successor() {
-        let (free, until) = mpsc::channel();
+        let ((free, until), (hangs, inside)) = (mpsc::channel(), mpsc::channel());
         let until = Arc::new(Mutex::new(until));
         let place = |name: &str| {
-            Arc::new(Place(Arc::new(Waits(name.to_owned(), Arc::clone(&until))), AtomicU64::new(1)))
+            let (name, hangs, until) = (name.to_owned(), hangs.clone(), Arc::clone(&until));
+            Arc::new(Place(Arc::new(Waits { name, hangs, until }), AtomicU64::new(1)))
         };
         let (bad, good) = (place("bad"), place("good"));
         let places: Vec<Arc<dyn HasherPlace>> =
@@ -319,8 +325,9 @@ mod tests {
             let hashers = Arc::clone(&hashers);
             async move { hashers.create(&Zeros, "bad", Zeroizing::new(b"hang".to_vec())).await }
         });
+        tokio::task::spawn_blocking(move || inside.recv()).await.expect("runs").expect("it hangs");
         // Its one place is taken: it is busy, and says so at once.
-        while digest("bad", b"x").await.expect("in time").is_ok() {}
+        assert!(digest("bad", b"x").await.expect("in time").is_err());
         assert!(digest("good", b"x").await.expect("in time").is_ok());
         bad.1.store(2, Ordering::Relaxed);
         assert!(digest("bad", b"x").await.expect("in time").is_ok());
