@@ -42,14 +42,9 @@ impl Wanted {
         let data_dir_text = data_dir.display().to_string();
         let limit = config.plugins.max_generations as usize;
         let image = |plugin: &str, pin: Option<&Sha256Pin>| {
-            let spec = PluginSpec {
-                name: plugin.to_owned(),
-                path: plugin_file(&config.plugins.dir, plugin),
-                sha256: pin.map(ToString::to_string),
-                allow_unpinned: config.plugins.allow_unpinned,
-                runtime_dir: data_dir.join("run"),
-            };
-            Images.load_within(&spec, limit).map_err(|e| Failure::Start(e.to_string()))
+            Images
+                .load_within(&spec(config, data_dir, plugin, pin), limit)
+                .map_err(|e| Failure::Start(e.to_string()))
         };
         let plan = |kind, section: &str, name: &str, image: Arc<Image>, settings: &PluginConfig| {
             // `{site}` stays: a sink itself knows the site of each event.
@@ -73,6 +68,17 @@ impl Wanted {
             wanted.sections.insert(name.to_string(), Section { image, config: store.config.clone() });
         }
         Ok(wanted)
+    }
+}
+
+/// Where a plug-in's file is, and what must be true of it.
+pub(crate) fn spec(config: &Config, data_dir: &Path, plugin: &str, pin: Option<&Sha256Pin>) -> PluginSpec {
+    PluginSpec {
+        name: plugin.to_owned(),
+        path: plugin_file(&config.plugins.dir, plugin),
+        sha256: pin.map(ToString::to_string),
+        allow_unpinned: config.plugins.allow_unpinned,
+        runtime_dir: data_dir.join("run"),
     }
 }
 

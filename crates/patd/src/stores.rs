@@ -2,11 +2,12 @@
 //! two instances.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use patd_config::{PluginConfig, SettingError};
 use patd_core::id::SiteLuid;
 use patd_plugin_host::adapt::{PluginStore, StoreRole};
 use patd_plugin_host::{InstancePlan, Kind, ServiceSlot, SlotStatus, SlotTimes};
@@ -94,13 +95,10 @@ impl Stores {
         site: Option<SiteLuid>,
         patience: Duration,
     ) -> Result<InstancePlan, StoreError> {
-        let data_dir = self.data_dir.display().to_string();
-        let luid = site.map(|site| site.to_string());
-        let mut names = vec![("data_dir", data_dir.as_str())];
-        names.extend(luid.as_deref().map(|luid| ("luid", luid)));
-        let settings = section.config.to_json(&names).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let settings =
+            settings(&section.config, &self.data_dir, site).map_err(|e| StoreError::Failed(e.to_string()))?;
         let role = if site.is_some() { StoreRole::Site } else { StoreRole::Directory };
-        let name = match &luid {
+        let name = match site {
             Some(luid) if section.config.mentions("luid") => format!("{name}/{luid}"),
             _ => name.to_owned(),
         };
@@ -124,6 +122,18 @@ impl Stores {
         self.opened.lock().insert(opened.slot.name().to_owned(), opened);
         Ok(store)
     }
+}
+
+/// A store's own settings, for a site or for the directory.
+pub(crate) fn settings(
+    config: &PluginConfig,
+    data_dir: &Path,
+    site: Option<SiteLuid>,
+) -> Result<serde_json::Value, SettingError> {
+    let (data_dir, luid) = (data_dir.display().to_string(), site.map(|site| site.to_string()));
+    let mut names = vec![("data_dir", data_dir.as_str())];
+    names.extend(luid.as_deref().map(|luid| ("luid", luid)));
+    config.to_json(&names)
 }
 
 impl StoreOpener for Opener {

@@ -41,6 +41,14 @@ pub struct KnownAnswer {
     pub digest: String,
 }
 
+impl KnownAnswer {
+    /// From constant texts.
+    #[must_use]
+    pub fn new(secret: &str, params: &str, digest: &str) -> Self {
+        Self { secret: secret.into(), params: params.into(), digest: digest.into() }
+    }
+}
+
 /// Description of a store or an audit sink.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceDescription {

@@ -40,6 +40,13 @@ pub trait Hasher: Send + Sync + Sized + 'static {
     fn needs_rehash(&self, params: &str) -> Result<bool, Failure>;
 }
 
+/// Reads a number of a parameters text: decimal, without sign or leading zeros, so that each has one spelling.
+#[must_use]
+pub fn decimal(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    plain.then(|| text.parse().ok()).flatten()
+}
+
 /// The C table of a hasher.
 #[must_use]
 pub const fn table<T: Hasher>() -> patd_abi::Hasher {

@@ -24,7 +24,7 @@ mod trace;
 
 pub use context::{Context, HostHandle};
 pub use failure::Failure;
-pub use hasher::Hasher;
+pub use hasher::{Hasher, decimal};
 pub use runtime::{AsyncService, Managed, spawn_blocking};
 pub use service::{Completion, Request, Service};
 

@@ -125,11 +125,7 @@ fn self_test() -> Vec<KnownAnswer> {
         ("$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ", "bQk8UB_VmZZF4Oo79iDXuL5_0ttZwg2f_5U52iv1cDc"),
     ]
     .into_iter()
-    .map(|(params, digest)| KnownAnswer {
-        secret: "cGFzc3dvcmQ".into(),
-        params: params.into(),
-        digest: digest.into(),
-    })
+    .map(|(params, digest)| KnownAnswer::new("cGFzc3dvcmQ", params, digest))
     .collect()
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use patd_sdk::Failure;
+use patd_sdk::{Failure, decimal};
 
 /// PHC scheme name.
 pub const SCHEME: &str = "argon2id";
@@ -123,7 +123,7 @@ impl FromStr for Params {
         let ["", SCHEME, VERSION, cost, salt] = parts[..] else { return Err(shape()) };
         let figures: Vec<&str> = cost.split(',').collect();
         let [memory, passes, lanes] = figures[..] else { return Err(shape()) };
-        let figure = |text: &str, name: &str| text.strip_prefix(name).and_then(number).ok_or_else(shape);
+        let figure = |text: &str, name: &str| text.strip_prefix(name).and_then(decimal).ok_or_else(shape);
         let cost = Cost {
             memory_kib: figure(memory, "m=")?,
             iterations: figure(passes, "t=")?,
@@ -133,10 +133,4 @@ impl FromStr for Params {
         let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| shape())?;
         Self::new(cost, &salt)
     }
-}
-
-/// A decimal number without sign or leading zeros.
-fn number(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    plain.then(|| text.parse().ok()).flatten()
 }

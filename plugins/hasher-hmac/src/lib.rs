@@ -128,11 +128,7 @@ fn self_test() -> Vec<KnownAnswer> {
         ),
     ]
     .into_iter()
-    .map(|(secret, params, digest)| KnownAnswer {
-        secret: secret.into(),
-        params: params.into(),
-        digest: digest.into(),
-    })
+    .map(|(secret, params, digest)| KnownAnswer::new(secret, params, digest))
     .collect()
 }
 

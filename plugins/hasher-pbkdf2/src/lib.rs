@@ -91,11 +91,7 @@ fn self_test() -> Vec<KnownAnswer> {
         ("cGFzcwB3b3Jk", "$pbkdf2-sha256$i=4096,l=16$c2EAbHQ", "ibadBRb4KYk8aWImZQqGhw"),
     ]
     .into_iter()
-    .map(|(secret, params, digest)| KnownAnswer {
-        secret: secret.into(),
-        params: params.into(),
-        digest: digest.into(),
-    })
+    .map(|(secret, params, digest)| KnownAnswer::new(secret, params, digest))
     .collect()
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use patd_sdk::Failure;
+use patd_sdk::{Failure, decimal};
 
 /// PHC scheme name.
 pub const SCHEME: &str = "pbkdf2-sha256";
@@ -83,7 +83,7 @@ impl FromStr for Params {
         let (iterations, length) = cost
             .strip_prefix("i=")
             .and_then(|rest| rest.split_once(",l="))
-            .and_then(|(i, l)| Some((number(i)?, number(l)?)))
+            .and_then(|(i, l)| Some((decimal(i)?, decimal(l)?)))
             .ok_or_else(shape)?;
         if !(1..=MAX_ITERATIONS).contains(&iterations) {
             return Err(Failure::invalid(format!(
@@ -97,10 +97,4 @@ impl FromStr for Params {
         let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| shape())?;
         Ok(Self { length, ..Self::new(iterations, &salt)? })
     }
-}
-
-/// A decimal number without sign or leading zeros.
-fn number(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    plain.then(|| text.parse().ok()).flatten()
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use patd_proto::rows::{Session, Token};
-use patd_proto::store::{Changes, Expect, Row, RowKey, Write};
+use patd_proto::store::{Changes, Row, RowKey, Write};
 use patd_proto::wire::Nat;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iden, Iterable,
@@ -15,6 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::change;
 use crate::conflict;
 use crate::entity::{self, Kept, Misfit};
 use crate::list;
@@ -79,7 +80,7 @@ fn apart<'a>(group: &[(usize, &'a Changes)]) -> Vec<(usize, &'a Changes)> {
             // Within a change the order counts.
             && changes.write.is_sorted_by_key(|write| matches!(write, Write::Insert(_)))
             && changes.write.iter().filter_map(row).map(Row::key).collect::<HashSet<_>>().len() == changes.write.len()
-            && changes.expect.iter().all(|expect| covered(expect, &changes.write))
+            && changes.expect.iter().all(|expect| change::is_covered(expect, &changes.write))
             // Its first event remembers it.
             && changes.events.first().is_some_and(|event| event.id == changes.id);
         let touched: Vec<RowKey> = changes.write.iter().flat_map(touched).collect();
@@ -104,14 +105,6 @@ fn touched(write: &Write) -> impl Iterator<Item = RowKey> {
     let row = row(write);
     let token = row.and_then(as_session).and_then(|session| session.token);
     row.map(Row::key).into_iter().chain(token.map(|token| RowKey::Token(token.id)))
-}
-
-/// The update of the row checks it.
-fn covered(expect: &Expect, writes: &[Write]) -> bool {
-    let Expect::Version { row, version } = expect else { return false };
-    writes
-        .iter()
-        .any(|write| matches!(write, Write::Update(new) if new.key() == *row && new.version() == *version))
 }
 
 async fn write(db: &impl ConnectionTrait, group: &[(usize, &Changes)]) -> Result<Vec<usize>, Stop> {

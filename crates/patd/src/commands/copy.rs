@@ -10,7 +10,7 @@ use patd_config::{Config, DIRECTORY_STORE, Store as StoreConfig};
 use patd_core::id::SiteLuid;
 use patd_core::record::{Site, SiteState};
 use patd_plugin_host::adapt::{PluginStore, StoreRole};
-use patd_plugin_host::{Images, Kind, PluginSpec, ServiceHandle, plugin_file};
+use patd_plugin_host::{Images, Kind, ServiceHandle};
 use patd_proto::rows::Session;
 use patd_proto::store::{Piece, Row, Tally};
 use patd_service::ports::{Found, Query, Store as _, StoreError};
@@ -20,8 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::Context;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
-use crate::output;
-use crate::serve;
+use crate::{output, plugins, serve, stores};
 
 /// Pieces asked for at once.
 const PAGE: u32 = 1000;
@@ -78,27 +77,16 @@ impl<'a> Place<'a> {
                 "[stores.{name}] is for sites, its config mentions {{luid}}: the directory needs a store without"
             )));
         }
-        let data_dir = data_dir.display().to_string();
-        let luid = site.map(|site| site.to_string());
-        let mut names = vec![("data_dir", data_dir.as_str())];
-        names.extend(luid.as_deref().map(|luid| ("luid", luid)));
-        let settings =
-            store.config.to_json(&names).map_err(|e| Failure::Refused(format!("[stores.{name}]: {e}")))?;
+        let settings = stores::settings(&store.config, data_dir, site)
+            .map_err(|e| Failure::Refused(format!("[stores.{name}]: {e}")))?;
         let role = if site.is_some() { StoreRole::Site } else { StoreRole::Directory };
         Ok(Self { name, store, settings, role })
     }
 
     async fn open(&self, config: &Config, data_dir: &Path) -> Result<PluginStore, Failure> {
         let cannot = |e: patd_plugin_host::LoadError| Failure::Start(format!("store `{}`: {e}", self.name));
-        let image = Images
-            .load(&PluginSpec {
-                name: self.store.plugin.to_string(),
-                path: plugin_file(&config.plugins.dir, &self.store.plugin),
-                sha256: self.store.sha256.as_ref().map(ToString::to_string),
-                allow_unpinned: config.plugins.allow_unpinned,
-                runtime_dir: data_dir.join("run"),
-            })
-            .map_err(cannot)?;
+        let spec = plugins::spec(config, data_dir, &self.store.plugin, self.store.sha256.as_ref());
+        let image = Images.load(&spec).map_err(cannot)?;
         let handle = ServiceHandle::create(&image, Kind::Store, self.name, &self.settings).map_err(cannot)?;
         PluginStore::start(handle, self.role, TIMEOUT).await.map_err(cannot)
     }

@@ -4,9 +4,10 @@
 use patd_proto::rows::{Session, Token};
 use patd_proto::store::{Applied, Changes, Expect, Found, Query, Row, Write};
 use patd_proto::wire::{Micros, Nat};
+use patd_store_model::Memory;
 use proptest::prelude::*;
 
-use crate::model::{Model, changes, step};
+use crate::model::{changes, session_of, step, token_of};
 use crate::scratch::*;
 
 /// A sign-in as the service makes it: the session before ends, another opens, the token tells which.
@@ -119,7 +120,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let store = scratch().await;
-            let (mut model, mut key) = (Model::default(), 0);
+            let (mut model, mut key) = (Memory::default(), 0);
             for group in &groups {
                 let all: Vec<Changes> = group.iter().map(|steps| {
                     key += 1;
@@ -139,10 +140,10 @@ proptest! {
                     prop_assert!(agrees, "{:?} was answered {:?}", one, outcome);
                 }
                 for n in 0..6 {
-                    prop_assert_eq!(store.token(1000 + n).await, model.tokens.get(&(1000 + n)).cloned());
+                    prop_assert_eq!(store.token(1000 + n).await, token_of(&model, 1000 + n));
                 }
                 for n in 0..8 {
-                    prop_assert_eq!(store.session(2000 + n).await, model.sessions.get(&(2000 + n)).cloned());
+                    prop_assert_eq!(store.session(2000 + n).await, session_of(&model, 2000 + n));
                 }
             }
             Ok(())

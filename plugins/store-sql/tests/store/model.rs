@@ -1,10 +1,9 @@
 //! Random changes of tokens and sessions against a model in memory: the same outcomes, the same rows, the same events.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use patd_proto::rows::{Session, Token};
-use patd_proto::store::{Applied, Changes, Conflict, Expect, Found, Query, Row, RowKey, Write};
+use patd_proto::store::{Changes, Expect, Query, Row, RowKey, Write};
 use patd_proto::wire::{Micros, Nat};
+use patd_store_model::Memory;
 use proptest::prelude::*;
 
 use crate::scratch::*;
@@ -35,13 +34,13 @@ fn minted(n: u128, name: u8) -> Token {
     Token { name: format!("name {name}"), ..token(1000 + n) }
 }
 
-pub(crate) fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
+pub(crate) fn changes(key: u128, steps: &[Step], model: &Memory) -> Changes {
     let mut all = change(key, vec![]);
     for step in steps {
         let write = match *step {
             Step::Mint { n, name } => insert_token(minted(n, name)),
             Step::EndToken { n, version } => {
-                let mut t = model.tokens.get(&(1000 + n)).cloned().unwrap_or_else(|| minted(n, 0));
+                let mut t = token_of(model, 1000 + n).unwrap_or_else(|| minted(n, 0));
                 t.version = Nat(version);
                 t.ended = ended(None);
                 t.last_used_at = Some(Micros(NOW + i64::try_from(version).expect("small")));
@@ -49,8 +48,7 @@ pub(crate) fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
             }
             Step::Open { n, token: of } => insert_session(session(2000 + n, Some(&token(1000 + of)))),
             Step::EndSession { n, version } => {
-                let mut s =
-                    model.sessions.get(&(2000 + n)).cloned().unwrap_or_else(|| session(2000 + n, None));
+                let mut s = session_of(model, 2000 + n).unwrap_or_else(|| session(2000 + n, None));
                 s.version = Nat(version);
                 s.ended = ended(Some(1));
                 Write::Update(Row::Session(s))
@@ -72,103 +70,17 @@ pub(crate) fn changes(key: u128, steps: &[Step], model: &Model) -> Changes {
     all
 }
 
-/// The contract, as plain maps.
-#[derive(Clone, Default)]
-pub(crate) struct Model {
-    pub(crate) tokens: BTreeMap<u128, Token>,
-    pub(crate) sessions: BTreeMap<u128, Session>,
-    events: Vec<u128>,
-    applied: BTreeSet<u128>,
+pub(crate) fn token_of(model: &Memory, n: u128) -> Option<Token> {
+    match model.row(RowKey::Token(id(n))) {
+        Some(Row::Token(token)) => Some(token.clone()),
+        _ => None,
+    }
 }
 
-/// Why the model refuses.
-enum No {
-    Row(RowKey),
-    Rule(Conflict),
-}
-
-impl Model {
-    pub(crate) fn apply(&mut self, changes: &Changes) -> Applied {
-        if self.applied.contains(&changes.id.as_u128()) {
-            return Applied::Done;
-        }
-        let mut next = self.clone();
-        match next.attempt(changes) {
-            Ok(()) => {
-                next.applied.insert(changes.id.as_u128());
-                *self = next;
-                Applied::Done
-            }
-            // A conflict over a row tells what the row was before this change.
-            Err(No::Row(row)) => {
-                Applied::Conflict(Conflict::Row { row, current: self.row(row).map(Box::new) })
-            }
-            Err(No::Rule(conflict)) => Applied::Conflict(conflict),
-        }
-    }
-
-    fn row(&self, key: RowKey) -> Option<Row> {
-        match key {
-            RowKey::Token(id) => self.tokens.get(&id.as_u128()).cloned().map(Row::Token),
-            RowKey::Session(id) => self.sessions.get(&id.as_u128()).cloned().map(Row::Session),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn attempt(&mut self, changes: &Changes) -> Result<(), No> {
-        for expect in &changes.expect {
-            let Expect::LiveTokensAtMost { max, .. } = expect else { panic!("{expect:?}") };
-            let live = self.tokens.values().filter(|t| t.ended.is_none()).count();
-            if live > usize::try_from(*max).expect("small") {
-                return Err(No::Rule(Conflict::TooManyTokens));
-            }
-        }
-        for write in &changes.write {
-            self.write(write)?;
-        }
-        self.events.extend(changes.events.iter().map(|event| event.id.as_u128()));
-        Ok(())
-    }
-
-    fn write(&mut self, write: &Write) -> Result<(), No> {
-        let (row, read) = match write {
-            Write::Insert(row) => (row.clone(), None),
-            Write::Update(row) => (row.clone(), Some(row.version())),
-            Write::Delete { row, version } => {
-                if self.row(*row).is_none_or(|kept| kept.version() != *version) {
-                    return Err(No::Row(*row));
-                }
-                let RowKey::Session(id) = row else { panic!("{row:?}") };
-                self.sessions.remove(&id.as_u128());
-                return Ok(());
-            }
-            other => panic!("{other:?}"),
-        };
-        let key = row.key();
-        if self.row(key).map(|kept| kept.version()) != read {
-            return Err(No::Row(key));
-        }
-        let version = Nat(read.map_or(1, |read| read.0 + 1));
-        match row {
-            Row::Token(t) => {
-                let taken = |other: &Token| other.id != t.id && other.ended.is_none() && other.name == t.name;
-                if t.ended.is_none() && self.tokens.values().any(taken) {
-                    return Err(No::Rule(Conflict::TokenNameTaken(t.name)));
-                }
-                self.tokens.insert(t.id.as_u128(), Token { version, ..t });
-            }
-            Row::Session(s) => {
-                let of = |s: &Session| s.token.map(|t| t.id);
-                let rival =
-                    |other: &Session| other.id != s.id && other.ended.is_none() && of(other) == of(&s);
-                if s.ended.is_none() && of(&s).is_some() && self.sessions.values().any(rival) {
-                    return Err(No::Rule(Conflict::Unique("sessions_live_token".into())));
-                }
-                self.sessions.insert(s.id.as_u128(), Session { version, ..s });
-            }
-            other => panic!("{other:?}"),
-        }
-        Ok(())
+pub(crate) fn session_of(model: &Memory, n: u128) -> Option<Session> {
+    match model.row(RowKey::Session(id(n))) {
+        Some(Row::Session(session)) => Some(session.clone()),
+        _ => None,
     }
 }
 
@@ -182,7 +94,7 @@ proptest! {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let store = scratch().await;
-            let mut model = Model::default();
+            let mut model = Memory::default();
             for (key, (steps, again)) in (1..).zip(&history) {
                 let all = changes(key, steps, &model);
                 let wanted = model.apply(&all);
@@ -192,16 +104,12 @@ proptest! {
                     prop_assert_eq!(store.apply(all).await, wanted);
                 }
             }
-            prop_assert_eq!(store.events().await, model.events.clone());
-            let Found::Sessions(kept) =
-                store.ask(Query::LiveSessions { now: Micros(NOW), after: None, limit: 100 }).await
-            else {
-                panic!("no sessions")
-            };
-            let live: Vec<Session> = model.sessions.values().filter(|s| s.ended.is_none()).cloned().collect();
-            prop_assert_eq!(kept, live);
+            let wanted: Vec<u128> = model.events().iter().map(|event| event.id.as_u128()).collect();
+            prop_assert_eq!(store.events().await, wanted);
+            let live = Query::LiveSessions { now: Micros(NOW), after: None, limit: 100 };
+            prop_assert_eq!(store.ask(live.clone()).await, model.query(&live));
             for n in 0..6 {
-                prop_assert_eq!(store.token(1000 + n).await, model.tokens.get(&(1000 + n)).cloned());
+                prop_assert_eq!(store.token(1000 + n).await, token_of(&model, 1000 + n));
             }
             Ok(())
         })?;
