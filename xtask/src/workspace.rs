@@ -58,7 +58,6 @@ impl Workspace {
     pub(crate) fn find() -> Result<Self, Failure> {
         let output = cargo()
             .args(["metadata", "--no-deps", "--format-version", "1"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .context("cannot run cargo metadata")?;
         if !output.status.success() {
