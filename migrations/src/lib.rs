@@ -9,6 +9,7 @@
 
 mod m0001_tokens;
 mod m0002_directory;
+mod m0003_event_detail;
 mod table;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -26,12 +27,16 @@ pub struct DirectoryStore;
 
 impl MigratorTrait for SiteStore {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_tokens::Migration)]
+        vec![Box::new(m0001_tokens::Migration), Box::new(m0003_event_detail::Migration)]
     }
 }
 
 impl MigratorTrait for DirectoryStore {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_tokens::Migration), Box::new(m0002_directory::Migration)]
+        vec![
+            Box::new(m0001_tokens::Migration),
+            Box::new(m0002_directory::Migration),
+            Box::new(m0003_event_detail::Migration),
+        ]
     }
 }

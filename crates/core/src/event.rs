@@ -1,5 +1,6 @@
 //! Audit events: what happened, to whom, by whom, from where. Never a secret.
 
+pub use crate::event_type::{EventType, Ocsf, Severity};
 use crate::id::{EventId, SessionId, SiteLuid, TokenId, UserLuid};
 use crate::time::Timestamp;
 
@@ -14,6 +15,8 @@ pub enum EndReason {
     Switched,
     /// Revoked: itself, its token, or by an epoch.
     Revoked,
+    /// Revoked because its token's secret was reported as leaked.
+    Leaked,
     /// The token lay unused too long.
     ExpiredIdle,
     /// The token reached its absolute end.
@@ -31,6 +34,7 @@ impl EndReason {
             Self::SignedOut => "signed-out",
             Self::Switched => "switched",
             Self::Revoked => "revoked",
+            Self::Leaked => "leaked",
             Self::ExpiredIdle => "expired-idle",
             Self::ExpiredAbsolute => "expired-absolute",
             Self::Expired => "expired",
@@ -41,117 +45,17 @@ impl EndReason {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         use EndReason as R;
-        [R::Superseded, R::SignedOut, R::Switched, R::Revoked, R::ExpiredIdle, R::ExpiredAbsolute, R::Expired]
-            .into_iter()
-            .find(|r| r.as_str() == text)
-    }
-}
-
-/// The types of events; the name is `patd.` and [`EventType::as_str`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum EventType {
-    /// A token was minted.
-    TokenMinted,
-    /// A token was revoked.
-    TokenRevoked,
-    /// A token expired.
-    TokenExpired,
-    /// A session was opened.
-    SessionOpened,
-    /// A session gave way to a newer one of its token.
-    SessionSuperseded,
-    /// A session's holder signed out.
-    SessionSignedOut,
-    /// A session ended otherwise.
-    SessionEnded,
-    /// Sign-ins failed (counted per minute).
-    SigninFailed,
-    /// A person was invited to a site, or to recover.
-    UserInvited,
-    /// A person joined.
-    UserJoined,
-    /// A role changed.
-    UserRoleChanged,
-    /// A membership or a person was disabled.
-    UserDisabled,
-    /// A membership or a person was enabled.
-    UserEnabled,
-    /// A membership was removed.
-    UserRemoved,
-    /// A person's own profile changed.
-    UserProfileChanged,
-    /// A password was set.
-    UserPasswordChanged,
-    /// TOTP was confirmed.
-    UserTotpEnabled,
-    /// TOTP was removed.
-    UserTotpDisabled,
-    /// A site was added, or its policy, name or credential changed.
-    SitePolicyChanged,
-    /// Everything minted before a time was revoked.
-    SiteRevokedBefore,
-    /// A plug-in was replaced.
-    PluginReplaced,
-}
-
-impl EventType {
-    /// Every type.
-    pub const ALL: [Self; 21] = [
-        Self::TokenMinted,
-        Self::TokenRevoked,
-        Self::TokenExpired,
-        Self::SessionOpened,
-        Self::SessionSuperseded,
-        Self::SessionSignedOut,
-        Self::SessionEnded,
-        Self::SigninFailed,
-        Self::UserInvited,
-        Self::UserJoined,
-        Self::UserRoleChanged,
-        Self::UserDisabled,
-        Self::UserEnabled,
-        Self::UserRemoved,
-        Self::UserProfileChanged,
-        Self::UserPasswordChanged,
-        Self::UserTotpEnabled,
-        Self::UserTotpDisabled,
-        Self::SitePolicyChanged,
-        Self::SiteRevokedBefore,
-        Self::PluginReplaced,
-    ];
-
-    /// The CloudEvents type.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenMinted => "patd.token.minted",
-            Self::TokenRevoked => "patd.token.revoked",
-            Self::TokenExpired => "patd.token.expired",
-            Self::SessionOpened => "patd.session.opened",
-            Self::SessionSuperseded => "patd.session.superseded",
-            Self::SessionSignedOut => "patd.session.signed_out",
-            Self::SessionEnded => "patd.session.ended",
-            Self::SigninFailed => "patd.signin.failed",
-            Self::UserInvited => "patd.user.invited",
-            Self::UserJoined => "patd.user.joined",
-            Self::UserRoleChanged => "patd.user.role_changed",
-            Self::UserDisabled => "patd.user.disabled",
-            Self::UserEnabled => "patd.user.enabled",
-            Self::UserRemoved => "patd.user.removed",
-            Self::UserProfileChanged => "patd.user.profile_changed",
-            Self::UserPasswordChanged => "patd.user.password_changed",
-            Self::UserTotpEnabled => "patd.user.totp_enabled",
-            Self::UserTotpDisabled => "patd.user.totp_disabled",
-            Self::SitePolicyChanged => "patd.site.policy_changed",
-            Self::SiteRevokedBefore => "patd.site.revoked_before",
-            Self::PluginReplaced => "patd.plugin.replaced",
-        }
-    }
-
-    /// Reads the CloudEvents type.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|t| t.as_str() == text)
+        let all = [
+            R::Superseded,
+            R::SignedOut,
+            R::Switched,
+            R::Revoked,
+            R::Leaked,
+            R::ExpiredIdle,
+            R::ExpiredAbsolute,
+            R::Expired,
+        ];
+        all.into_iter().find(|r| r.as_str() == text)
     }
 }
 
@@ -182,6 +86,57 @@ pub struct Origin {
     pub user_agent: String,
 }
 
+/// Which of a token's two ends a notice is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TokenEnd {
+    /// It lies unused too long.
+    Idle,
+    /// Its absolute end.
+    Absolute,
+}
+
+impl TokenEnd {
+    /// The name on the wire and in stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Absolute => "absolute",
+        }
+    }
+
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Idle, Self::Absolute].into_iter().find(|end| end.as_str() == text)
+    }
+}
+
+/// What events of some types tell besides. The members are an allow-list: there is no room for anything else.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Detail {
+    /// Which end comes near.
+    pub ends: Option<TokenEnd>,
+    /// Whole days until then.
+    pub days: Option<u32>,
+    /// When the token ends, if nothing happens before.
+    pub ends_at: Option<Timestamp>,
+    /// The token's name.
+    pub token_name: Option<String>,
+    /// A network in CIDR notation.
+    pub network: Option<String>,
+    /// Where a leak was found, as the reporter tells it.
+    pub found_at: Option<String>,
+    /// Live tokens of the site.
+    pub tokens: Option<u32>,
+    /// Tokens of the site that end within 30 days.
+    pub expiring: Option<u32>,
+    /// Tokens of the site that were not used for 7 days.
+    pub unused: Option<u32>,
+    /// A signed checkpoint, as JSON text whose bytes are what was signed.
+    pub seal: Option<String>,
+}
+
 /// One audit event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
@@ -207,4 +162,8 @@ pub struct Event {
     pub reason: String,
     /// How many times (only `signin.failed` counts above 1).
     pub count: u32,
+    /// What this type tells besides.
+    pub detail: Option<Box<Detail>>,
+    /// The place in the order of commits, over all stores of one daemon; 0 until the change is handed to its store.
+    pub seq: u64,
 }

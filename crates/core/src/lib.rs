@@ -9,6 +9,7 @@
 pub mod base62;
 pub mod changes;
 pub mod event;
+mod event_type;
 pub mod id;
 pub mod invitation_text;
 pub mod name;

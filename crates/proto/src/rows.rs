@@ -379,4 +379,46 @@ pub struct Event {
     pub reason: String,
     /// How many times.
     pub count: u32,
+    /// What its type tells besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<EventDetail>>,
+    /// The place in the order of commits; rises over all stores of one daemon, never in one store alone.
+    #[serde(default)]
+    pub seq: Nat,
+}
+
+/// What events of some types tell besides; members without a value are left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventDetail {
+    /// Which of a token's ends comes near, as a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
+    /// Whole days until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
+    /// When the token ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Micros>,
+    /// The token's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_name: Option<String>,
+    /// A network in CIDR notation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Where a leak was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<String>,
+    /// Live tokens of the site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u32>,
+    /// Those that end soon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiring: Option<u32>,
+    /// Those that were not used lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused: Option<u32>,
+    /// A signed checkpoint, as JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }

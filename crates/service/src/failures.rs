@@ -73,6 +73,8 @@ impl Service {
                     origin: Origin { address: failure.address, user_agent: String::new() },
                     reason: failure.reason.to_owned(),
                     count,
+                    detail: None,
+                    seq: 0,
                 })
                 .collect();
             let Some(first) = events.first() else { continue };

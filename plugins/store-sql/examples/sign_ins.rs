@@ -50,6 +50,8 @@ fn event(id: Uuid, time: i64, kind: &str, token: &Token, session: Uuid) -> Event
         user_agent: "bench/1.0".to_owned(),
         reason: String::new(),
         count: 1,
+        detail: None,
+        seq: Nat(u64::try_from(time).expect("small")),
     }
 }
 

@@ -130,7 +130,7 @@ async fn write(db: &impl ConnectionTrait, group: &[(usize, &Changes)]) -> Result
         writes().filter_map(|write| if let Write::Insert(row) = write { as_session(row) } else { None });
     insert(db, &opened.map(|session| session.active(Nat(1))).collect::<Result<Vec<_>, _>>()?).await?;
     let events = sure.iter().flat_map(|(_, changes)| &changes.events);
-    insert(db, &events.map(entity::event::active).collect::<Vec<_>>()).await?;
+    insert(db, &events.map(entity::event::active).collect::<Result<Vec<_>, _>>()?).await?;
     Ok(sure.iter().map(|(at, _)| *at).collect())
 }
 

@@ -85,13 +85,15 @@ pub(crate) async fn carry_out<C: ConnectionTrait>(db: &C, changes: &Changes) -> 
         carry_out_write(db, write).await?;
     }
     for events in changes.events.chunks(CHUNK) {
-        entity::event::Entity::insert_many(events.iter().map(entity::event::active))
-            .exec_without_returning(db)
-            .await
-            .map_err(|error| match conflict::unique(&error, None) {
-                Some(conflict::Found::Conflict(found)) => Stop::Conflict(found),
-                _ => Stop::Db(error),
-            })?;
+        entity::event::Entity::insert_many(
+            events.iter().map(entity::event::active).collect::<Result<Vec<_>, _>>()?,
+        )
+        .exec_without_returning(db)
+        .await
+        .map_err(|error| match conflict::unique(&error, None) {
+            Some(conflict::Found::Conflict(found)) => Stop::Conflict(found),
+            _ => Stop::Db(error),
+        })?;
     }
     Ok(())
 }

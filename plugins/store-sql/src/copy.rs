@@ -291,7 +291,7 @@ impl Tables {
             Piece::Row(Row::Session(row)) => self.sessions.push(row.active(row.version)?),
             Piece::Event(waiting) => self.events.push(event::ActiveModel {
                 position: Set(to_int(waiting.position, "events.position")?),
-                ..event::active(&waiting.event)
+                ..event::active(&waiting.event)?
             }),
             Piece::Cursor { sink, through } => self.cursors.push(sink_cursor::ActiveModel {
                 sink: Set(sink),

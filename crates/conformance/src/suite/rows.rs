@@ -2,8 +2,8 @@
 
 use patd_abi::status;
 use patd_proto::rows::{
-    Actor, Ended, Event, MemberState, Membership, Password, Policy, Session, SessionEpochs, SessionKind,
-    SessionToken, Site, SiteState, Token, TokenEpochs, Totp, User,
+    Actor, Ended, Event, EventDetail, MemberState, Membership, Password, Policy, Session, SessionEpochs,
+    SessionKind, SessionToken, Site, SiteState, Token, TokenEpochs, Totp, User,
 };
 use patd_proto::store::{
     Applied, ApplyReply, ApplyRequest, Changes, Conflict, Found, OutboxAck, OutboxBatch, OutboxTake, Query,
@@ -248,6 +248,12 @@ pub(crate) fn event(number: u128) -> Event {
         user_agent: "kit".into(),
         reason: String::new(),
         count: 1,
+        detail: Some(Box::new(EventDetail {
+            days: Some(5),
+            token_name: Some("\"ci\"".into()),
+            ..EventDetail::default()
+        })),
+        seq: Nat(number as u64),
     }
 }
 

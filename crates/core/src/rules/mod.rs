@@ -54,6 +54,8 @@ impl Context<'_> {
             origin: self.origin.clone(),
             reason: String::new(),
             count: 1,
+            detail: None,
+            seq: 0,
         }
     }
 }

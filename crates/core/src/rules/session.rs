@@ -50,7 +50,7 @@ pub fn ended_state(session: &Session) -> Result<(), Refusal> {
         EndReason::Superseded | EndReason::Switched => Refusal::SessionSuperseded { ended_at, successor },
         EndReason::SignedOut => Refusal::SessionSignedOut { ended_at },
         EndReason::Expired => Refusal::SessionExpired { ended_at },
-        EndReason::Revoked | EndReason::ExpiredIdle | EndReason::ExpiredAbsolute => {
+        EndReason::Revoked | EndReason::Leaked | EndReason::ExpiredIdle | EndReason::ExpiredAbsolute => {
             Refusal::SessionRevoked { ended_at: Some(ended_at) }
         }
     })

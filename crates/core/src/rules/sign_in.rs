@@ -146,5 +146,15 @@ pub fn relayed(event: &Event, visited: SiteLuid, id: EventId) -> Event {
         _ => Actor::System,
     };
     let origin = if actor == Actor::System { Origin::default() } else { event.origin.clone() };
-    Event { id, site: Some(visited), token: None, actor, origin, reason: String::new(), ..event.clone() }
+    Event {
+        id,
+        site: Some(visited),
+        token: None,
+        actor,
+        origin,
+        reason: String::new(),
+        detail: None,
+        seq: 0,
+        ..event.clone()
+    }
 }

@@ -62,6 +62,8 @@ fn mint() -> Changes {
         origin: Origin { address: "::1".into(), user_agent: "test".into() },
         reason: String::new(),
         count: 1,
+        detail: None,
+        seq: 0,
     };
     Changes {
         id: event.id.0,

@@ -1,11 +1,11 @@
 //! Audit events: written once, never changed; the position is the order of commits.
 
-use patd_proto::rows::{Actor, Event};
+use patd_proto::rows::{Actor, Event, EventDetail};
 use patd_proto::wire::Micros;
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::entity::prelude::*;
 
-use super::{Misfit, text, to_u32, to_uuid, to_uuid_opt};
+use super::{Misfit, text, to_int, to_nat, to_u32, to_uuid, to_uuid_opt};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "events")]
@@ -26,6 +26,9 @@ pub(crate) struct Model {
     pub(crate) user_agent: String,
     pub(crate) reason: String,
     pub(crate) count: i64,
+    /// JSON of the contract's detail.
+    pub(crate) detail: Option<String>,
+    pub(crate) seq: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -33,14 +36,15 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-pub(crate) fn active(event: &Event) -> ActiveModel {
+pub(crate) fn active(event: &Event) -> Result<ActiveModel, Misfit> {
     let (actor, actor_luid, actor_username) = match &event.actor {
         Actor::User { luid, username } => ("user", Some(text(*luid)), Some(username.clone())),
         Actor::Operator => ("operator", None, None),
         Actor::System => ("system", None, None),
         Actor::Anonymous => ("anonymous", None, None),
     };
-    ActiveModel {
+    let detail = event.detail.as_deref().map(serde_json::to_string).transpose();
+    Ok(ActiveModel {
         position: NotSet,
         id: Set(text(event.id)),
         time: Set(event.time.0),
@@ -56,7 +60,9 @@ pub(crate) fn active(event: &Event) -> ActiveModel {
         user_agent: Set(event.user_agent.clone()),
         reason: Set(event.reason.clone()),
         count: Set(i64::from(event.count)),
-    }
+        detail: Set(detail.map_err(|_| Misfit { place: "events.detail" })?),
+        seq: Set(to_int(event.seq, "events.seq")?),
+    })
 }
 
 pub(crate) fn read(model: Model) -> Result<Event, Misfit> {
@@ -70,6 +76,12 @@ pub(crate) fn read(model: Model) -> Result<Event, Misfit> {
         ("anonymous", _) => Actor::Anonymous,
         _ => return Err(Misfit { place: "events.actor" }),
     };
+    let detail: Option<EventDetail> = model
+        .detail
+        .as_deref()
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|_| Misfit { place: "events.detail" })?;
     Ok(Event {
         id: to_uuid(&model.id, "events.id")?,
         time: Micros(model.time),
@@ -83,5 +95,7 @@ pub(crate) fn read(model: Model) -> Result<Event, Misfit> {
         user_agent: model.user_agent,
         reason: model.reason,
         count: to_u32(model.count, "events.count")?,
+        detail: detail.map(Box::new),
+        seq: to_nat(model.seq, "events.seq")?,
     })
 }

@@ -1,8 +1,8 @@
 //! Rows and stores for the tests.
 
 use patd_proto::rows::{
-    Actor, Ended, Event, MemberState, Membership, Policy, Session, SessionEpochs, SessionKind, SessionToken,
-    Site, SiteState, Token, TokenEpochs, User,
+    Actor, Ended, Event, EventDetail, MemberState, Membership, Policy, Session, SessionEpochs, SessionKind,
+    SessionToken, Site, SiteState, Token, TokenEpochs, User,
 };
 use patd_proto::store::{Applied, Changes, Found, Query, Row, Write};
 use patd_proto::wire::{Bytes, Micros, Nat, Phc};
@@ -82,6 +82,12 @@ pub(crate) fn event(n: u128) -> Event {
         user_agent: "test".into(),
         reason: String::new(),
         count: 1,
+        detail: Some(Box::new(EventDetail {
+            days: Some(5),
+            token_name: Some("\"ci\"".into()),
+            ..EventDetail::default()
+        })),
+        seq: Nat(n as u64),
     }
 }
 

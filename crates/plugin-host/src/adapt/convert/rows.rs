@@ -1,6 +1,6 @@
 //! Rows and events, both ways: `…_out` to the contract, `…_in` from it.
 
-use patd_core::event::{Actor, EndReason, Event, EventType, Origin};
+use patd_core::event::{Actor, Detail, EndReason, Event, EventType, Origin, TokenEnd};
 use patd_core::id::{
     Epoch, EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid, Version,
 };
@@ -368,7 +368,40 @@ pub(super) fn event_out(event: Event) -> wire::Event {
         user_agent: event.origin.user_agent,
         reason: event.reason,
         count: event.count,
+        detail: event.detail.map(|detail| Box::new(detail_out(*detail))),
+        seq: Nat(event.seq),
     }
+}
+
+fn detail_out(detail: Detail) -> wire::EventDetail {
+    wire::EventDetail {
+        ends: detail.ends.map(|end| end.as_str().to_owned()),
+        days: detail.days,
+        ends_at: detail.ends_at.map(|at| Micros(at.0)),
+        token_name: detail.token_name,
+        network: detail.network,
+        found_at: detail.found_at,
+        tokens: detail.tokens,
+        expiring: detail.expiring,
+        unused: detail.unused,
+        seal: detail.seal,
+    }
+}
+
+fn detail_in(detail: wire::EventDetail) -> In<Detail> {
+    let end = |word: String| TokenEnd::parse(&word).ok_or_else(|| Malformed::new("event", "ends"));
+    Ok(Detail {
+        ends: detail.ends.map(end).transpose()?,
+        days: detail.days,
+        ends_at: detail.ends_at.map(|at| Timestamp(at.0)),
+        token_name: detail.token_name,
+        network: detail.network,
+        found_at: detail.found_at,
+        tokens: detail.tokens,
+        expiring: detail.expiring,
+        unused: detail.unused,
+        seal: detail.seal,
+    })
 }
 
 pub(in crate::adapt) fn event_in(event: wire::Event) -> In<Event> {
@@ -389,5 +422,7 @@ pub(in crate::adapt) fn event_in(event: wire::Event) -> In<Event> {
         origin: Origin { address: event.address, user_agent: event.user_agent },
         reason: event.reason,
         count: event.count,
+        detail: event.detail.map(|detail| detail_in(*detail).map(Box::new)).transpose()?,
+        seq: event.seq.0,
     })
 }

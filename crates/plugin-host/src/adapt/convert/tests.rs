@@ -1,7 +1,7 @@
 //! Conversions lose nothing, and refuse what the contract does not allow.
 
 use patd_core::changes::{Changes, Conflict, Expect, Row, RowKey, Write};
-use patd_core::event::{Actor, EndReason, Event, EventType, Origin};
+use patd_core::event::{Actor, Detail, EndReason, Event, EventType, Origin, TokenEnd};
 use patd_core::id::{Epoch, EventId, SessionId, SiteLuid, TokenId, UserLuid, Version};
 use patd_core::name::TokenName;
 use patd_core::record::{Ended, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs};
@@ -89,6 +89,19 @@ fn events_come_back_as_they_went() {
             origin: Origin { address: "::1".into(), user_agent: "curl".into() },
             reason: "why".into(),
             count: 3,
+            detail: Some(Box::new(Detail {
+                ends: Some(TokenEnd::Idle),
+                days: Some(5),
+                ends_at: Some(Timestamp(1_700_000_000_000_001)),
+                token_name: Some("ci".into()),
+                network: Some("192.0.2.0/24".into()),
+                found_at: Some("https://example.test/a".into()),
+                tokens: Some(1),
+                expiring: Some(2),
+                unused: Some(3),
+                seal: Some("{}".into()),
+            })),
+            seq: 7,
         };
         assert_eq!(rows::event_in(travelled(&rows::event_out(event.clone()))), Ok(event));
     }
