@@ -198,7 +198,9 @@ mod tests {
     fn every_folder_but_the_faulty_one_is_a_plug_in() {
         let sources = sources(&Workspace::find().expect("a workspace")).expect("a list");
         let packages: Vec<&str> = packages(&sources).filter(|word| !word.starts_with("--")).collect();
-        for name in ["hasher-pbkdf2", "hasher-argon2id", "hasher-hmac", "store-sql", "audit-file"] {
+        let hashers = ["hasher-pbkdf2", "hasher-argon2id", "hasher-hmac"];
+        let others = ["store-sql", "audit-file", "audit-webhook", "audit-syslog"];
+        for name in hashers.into_iter().chain(others) {
             assert!(packages.contains(&name), "{name}");
         }
         assert!(sources.iter().all(|source| source.name != FAULTY));

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::{Scratch, cargo_plugins, check, root};
+use common::{Scratch, cargo_plugins, check, peers, root};
 
 /// Fails the kit on purpose; `sins.rs` says how.
 const FAULTY: &str = "faulty";
@@ -44,9 +44,14 @@ fn every_shipped_plug_in_keeps_what_the_abi_promises() {
     let bad = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for (name, file) in &files {
-            let bad = &bad;
+            let (bad, config) = (&bad, scratch.path().join(format!("{name}.json")));
             scope.spawn(move || {
-                let report = check(file, &["--only-failed"], "", None);
+                let mut arguments = vec!["--only-failed"];
+                if let Some(with_a_peer) = peers::config(name) {
+                    std::fs::write(&config, with_a_peer.to_string()).expect("written");
+                    arguments.extend(["--config", config.to_str().expect("a plain path")]);
+                }
+                let report = check(file, &arguments, "", None);
                 eprintln!("{name}: {:?}", report.summary);
                 assert!(report.summary.passed > 20, "{name}: hardly any case ran: {report:#?}");
                 if !report.is_good() {

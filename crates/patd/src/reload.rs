@@ -10,6 +10,7 @@ mod undo;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use patd_config::Config;
 use patd_plugin_host::{HasherSlot, InstancePlan, LoadError, ServiceSlot, Slot, Unit};
@@ -24,6 +25,10 @@ use crate::wiring::{Running, site_plans, slot_times};
 
 use report::{Action, Report};
 use undo::{Pending, Undo};
+
+/// How long a sink may take to say whether it is well. One that cannot deliver gets a fresh instance: it may have given up
+/// for good, as a webhook's does when its receiver answered 410.
+const HEALTH: Duration = Duration::from_secs(2);
 
 /// Reads the file again and puts it in force; one reload at a time, a second waits. Runs to its end even if nobody waits
 /// for the answer.
@@ -88,7 +93,7 @@ async fn put_in_place(
         let known = before.hashers.iter().find(|slot| slot.name() == plan.name);
         let slot = match known {
             Some(slot) => {
-                prepare(slot, plan, undo, report).await?;
+                prepare(slot, plan, false, undo, report).await?;
                 Arc::clone(slot)
             }
             None => {
@@ -104,7 +109,8 @@ async fn put_in_place(
         let known = before.sinks.iter().find(|(slot, _)| slot.name() == plan.name);
         let slot = match known {
             Some((slot, old)) => {
-                if !prepare(slot, plan, undo, report).await?
+                let sick = slot.is_sick(HEALTH).await;
+                if !prepare(slot, plan, sick, undo, report).await?
                     && (&old.types, old.deadline) != (&settings.types, settings.deadline)
                 {
                     report.note(&slot.plan(), Action::Settings, None);
@@ -135,7 +141,7 @@ async fn put_in_place(
         if plan.settings != opened.slot.plan().settings {
             moved.push(opened.clone());
         }
-        prepare(&opened.slot, plan, undo, report).await?;
+        prepare(&opened.slot, plan, false, undo, report).await?;
     }
     gone(&before, &after, report);
 
@@ -169,10 +175,11 @@ async fn put_in_place(
     Ok(after)
 }
 
-/// Makes an instance of `plan` for a slot, unless the one in service is just that; whether it did.
+/// Makes an instance of `plan` for a slot, unless the one in service is just that and not `sick`; whether it did.
 async fn prepare<U: Unit>(
     slot: &Arc<Slot<U>>,
     plan: InstancePlan,
+    sick: bool,
     undo: &mut Undo,
     report: &mut Report,
 ) -> Result<bool, Failure>
@@ -180,7 +187,7 @@ where
     Pending: From<patd_plugin_host::Prepared<U>>,
 {
     let old = slot.plan();
-    if old.same(&plan) {
+    if old.same(&plan) && !sick {
         report.note(&old, Action::Unchanged, None);
         return Ok(false);
     }

@@ -17,11 +17,13 @@ use crate::verify;
 
 mod hasher;
 mod host;
+mod running;
 mod service;
 mod sink;
 
 pub use hasher::Hasher;
 pub use host::{Completion, Host, LogLine, Shape};
+pub use running::{Answer, Running};
 pub use service::{Ask, Service};
 pub use sink::Reply;
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use patd_abi::op;
 use tokio::sync::watch;
 
 use crate::error::{CallError, LoadError};
@@ -405,6 +406,13 @@ impl ServiceSlot {
         let begun = now();
         let lease = self.lease(timeout).await?;
         lease.call(op, payload, timeout.saturating_sub(begun.elapsed())).await
+    }
+
+    /// Whether the instance in service says by HEALTH that it cannot do its work. One that is out of service already, or says
+    /// nothing in time, does not count: recovery sees to those.
+    pub async fn is_sick(&self, timeout: Duration) -> bool {
+        self.unready().is_none()
+            && matches!(self.call(op::HEALTH, Vec::new(), timeout).await, Err(CallError::Unavailable(_)))
     }
 }
 

@@ -50,7 +50,7 @@ impl KnownAnswer {
 }
 
 /// Description of a store or an audit sink.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceDescription {
     /// `store` or `audit`.
     pub kind: String,
@@ -65,6 +65,9 @@ pub struct ServiceDescription {
     /// A configuration that works.
     #[serde(default)]
     pub example_config: Value,
+    /// What a sink needs beside events; see [`crate::audit::WANTS_RECIPIENTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<String>,
 }
 
 fn default_max_in_flight() -> u32 {

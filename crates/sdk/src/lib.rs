@@ -11,19 +11,23 @@
 #[cfg(panic = "abort")]
 compile_error!("a plug-in must unwind: set panic = \"unwind\" in its build profile");
 
+mod batch;
 mod context;
 #[doc(hidden)]
 pub mod danger;
 mod export;
 mod failure;
+mod giving_up;
 mod guard;
 mod hasher;
 mod runtime;
 mod service;
 mod trace;
 
+pub use batch::{Event, OneByOne, Taken, deliver};
 pub use context::{Context, HostHandle};
 pub use failure::Failure;
+pub use giving_up::time_left;
 pub use hasher::{Hasher, decimal};
 pub use runtime::{AsyncService, Managed, spawn_blocking};
 pub use service::{Completion, Request, Service};

@@ -12,12 +12,17 @@ use patd_abi::op;
 use tokio::runtime::Runtime;
 use tokio::sync::RwLock;
 
+use crate::giving_up::{self, InFlight};
 use crate::{Completion, Context, Failure, HostHandle, Request, Service, ServiceDescription, trace};
 
 /// What an author of a store or sink implements.
 pub trait AsyncService: Send + Sync + Sized + 'static {
     /// See [`patd_abi::flags`].
     const FLAGS: u64;
+
+    /// Whether [`Self::call`] may be dropped at any `await`, without harm but for a delivery that may come twice. Then the
+    /// SDK ends a call that the host cancels or whose time is up, and answers for it.
+    const MAY_GIVE_UP: bool = false;
 
     /// Makes an instance from its configuration. No IO, no threads.
     ///
@@ -56,6 +61,7 @@ struct Inner<S> {
     /// Whether it is started. Calls hold it for reading from the moment they are handed over, START and STOP for writing: so
     /// STOP waits for the calls that came before it.
     started: Arc<RwLock<bool>>,
+    in_flight: Arc<InFlight>,
 }
 
 /// The image's runtime; its last owner joins the threads.
@@ -127,7 +133,12 @@ impl<S: AsyncService> Service for Managed<S> {
 
     fn create(context: &Context) -> Result<Self, Failure> {
         let service = S::create(context)?;
-        let inner = Arc::new(Inner { service, host: context.host(), started: Arc::new(RwLock::new(false)) });
+        let inner = Arc::new(Inner {
+            service,
+            host: context.host(),
+            started: Arc::new(RwLock::new(false)),
+            in_flight: Arc::default(),
+        });
         Ok(Self { inner, runtime: OnceLock::new() })
     }
 
@@ -151,6 +162,8 @@ impl<S: AsyncService> Service for Managed<S> {
         let of_its_own = request.op >= op::FIRST_DOMAIN;
         // Here and not in the task, which may run after that of a STOP handed over later.
         let early = if of_its_own { Arc::clone(&lock).try_read_owned().ok() } else { None };
+        let may_give_up = S::MAY_GIVE_UP && !matches!(request.op, op::START | op::STOP);
+        let entered = may_give_up.then(|| inner.in_flight.enter(request.id));
         runtime.spawn(trace::scope(host, async move {
             let started = match early {
                 None if of_its_own => Some(lock.read_owned().await),
@@ -159,7 +172,11 @@ impl<S: AsyncService> Service for Managed<S> {
             let answer = if started.as_ref().is_some_and(|started| !**started) {
                 Err(Failure::unavailable("the instance is not started"))
             } else {
-                inner.serve(request.op, request.payload).await
+                let work = giving_up::within(request.timeout, inner.serve(request.op, request.payload));
+                match entered {
+                    Some(entered) => entered.run(request.timeout, work).await,
+                    None => work.await,
+                }
             };
             // The instance goes first: when the host hears of it, nothing holds the service any more.
             drop(inner);
@@ -170,6 +187,7 @@ impl<S: AsyncService> Service for Managed<S> {
     }
 
     fn cancel(&self, id: u64) {
+        self.inner.in_flight.cancel(id);
         self.inner.service.cancel(id);
     }
 }

@@ -58,6 +58,7 @@ impl AsyncService for AuditFile {
                 } }
             }),
             example_config: serde_json::json!({ "path": "/var/lib/patd/audit/{site}.jsonl" }),
+            wants: Vec::new(),
         }
     }
 

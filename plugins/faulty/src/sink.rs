@@ -48,6 +48,7 @@ impl Service for FaultySink {
             max_in_flight: 2,
             config_schema: Config::schema(),
             example_config: serde_json::json!({}),
+            wants: Vec::new(),
         }
     }
 

@@ -62,6 +62,7 @@ impl Service for FaultyStore {
             max_in_flight: 64,
             config_schema: Config::schema(),
             example_config: serde_json::json!({ "path": "/var/lib/patd/faulty.journal" }),
+            wants: Vec::new(),
         }
     }
 

@@ -51,6 +51,7 @@ impl AsyncService for SqlStore {
                 },
             }),
             example_config: json!({ "url": "sqlite:///var/lib/patd/sites/{luid}.db" }),
+            wants: Vec::new(),
         }
     }
 

@@ -105,7 +105,7 @@ fn without_id(subject: &Subject) -> Outcome {
     let mut nameless = event(1);
     nameless["id"] = json!(7);
     for events in [vec![json!({})], vec![event(1), nameless], vec![json!("text")]] {
-        let payload = bytes(&Deliver { batch_id: "kit".into(), events });
+        let payload = bytes(&Deliver { batch_id: "kit".into(), events, ..Deliver::default() });
         let answer = running.ask(op::DELIVER, &payload)?;
         ensure(answer.status == status::INVALID, || {
             format!(

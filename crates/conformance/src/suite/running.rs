@@ -210,5 +210,6 @@ pub(crate) fn event(number: u64) -> Value {
 /// DELIVER's payload with these events.
 pub(crate) fn batch(numbers: &[u64]) -> Vec<u8> {
     let batch_id = format!("kit-{}", numbers.first().copied().unwrap_or_default());
-    bytes(&audit::Deliver { batch_id, events: numbers.iter().map(|number| event(*number)).collect() })
+    let events = numbers.iter().map(|number| event(*number)).collect();
+    bytes(&audit::Deliver { batch_id, events, ..audit::Deliver::default() })
 }

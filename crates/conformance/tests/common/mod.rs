@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part")]
 
 pub(crate) mod patch;
+pub(crate) mod peers;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -71,7 +71,7 @@ impl AuditSink for PluginSink {
             let first = events.first().and_then(event_id).unwrap_or_default();
             let batch_id = format!("{number}-{first}");
             let last = event_id(last).unwrap_or_default().to_owned();
-            let payload = serde_json::to_vec(&Deliver { batch_id, events })
+            let payload = serde_json::to_vec(&Deliver { batch_id, events, ..Deliver::default() })
                 .map_err(|error| SinkError::Rejected(error.to_string()))?;
             let handle = callee.get(timeout).await.map_err(failed)?;
             let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;

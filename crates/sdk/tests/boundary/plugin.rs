@@ -121,6 +121,7 @@ fn service(kind: &str) -> ServiceDescription {
         max_in_flight: 8,
         config_schema: serde_json::Value::Null,
         example_config: serde_json::Value::Null,
+        wants: Vec::new(),
     }
 }
 
