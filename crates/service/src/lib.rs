@@ -28,6 +28,7 @@ pub mod readiness;
 pub mod reconfigure;
 pub mod redeem;
 mod relay;
+pub mod seal;
 pub mod service;
 pub mod sign_in;
 pub mod start;
