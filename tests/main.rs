@@ -8,6 +8,7 @@ mod harness;
 mod hashers;
 mod hostile;
 mod hostile_plugins;
+mod outbox;
 mod people;
 mod race;
 mod reload;

@@ -10,6 +10,7 @@
 mod m0001_tokens;
 mod m0002_directory;
 mod m0003_event_detail;
+mod m0004_outbox;
 mod table;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -27,7 +28,11 @@ pub struct DirectoryStore;
 
 impl MigratorTrait for SiteStore {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_tokens::Migration), Box::new(m0003_event_detail::Migration)]
+        vec![
+            Box::new(m0001_tokens::Migration),
+            Box::new(m0003_event_detail::Migration),
+            Box::new(m0004_outbox::Migration),
+        ]
     }
 }
 
@@ -37,6 +42,7 @@ impl MigratorTrait for DirectoryStore {
             Box::new(m0001_tokens::Migration),
             Box::new(m0002_directory::Migration),
             Box::new(m0003_event_detail::Migration),
+            Box::new(m0004_outbox::Migration),
         ]
     }
 }

@@ -141,6 +141,26 @@
 #define PATD_OP_IMPORT 264
 
 /**
+ * Store: what waits for a sink.
+ */
+#define OUTBOX_STATUS 266
+
+/**
+ * Store: list the events that a sink will never take.
+ */
+#define DEAD_LETTERS 267
+
+/**
+ * Store: forget some of them.
+ */
+#define DEAD_LETTERS_FORGET 268
+
+/**
+ * Store: which of several daemons brings a sink its events.
+ */
+#define OUTBOX_LEASE 269
+
+/**
  * Audit sink: take one batch of events.
  */
 #define PATD_OP_DELIVER 512

@@ -51,6 +51,14 @@ pub mod op {
     pub const EXPORT: u32 = 263;
     /// Store, optional: take everything piece by piece, into an empty store.
     pub const IMPORT: u32 = 264;
+    /// Store: what waits for a sink.
+    pub const OUTBOX_STATUS: u32 = 266;
+    /// Store: list the events that a sink will never take.
+    pub const DEAD_LETTERS: u32 = 267;
+    /// Store: forget some of them.
+    pub const DEAD_LETTERS_FORGET: u32 = 268;
+    /// Store: which of several daemons brings a sink its events.
+    pub const OUTBOX_LEASE: u32 = 269;
     /// Audit sink: take one batch of events.
     pub const DELIVER: u32 = 512;
     /// Audit sink: put everything taken so far on stable storage.

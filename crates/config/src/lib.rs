@@ -38,7 +38,7 @@ pub use sections::limits::Limits;
 pub use sections::log::{Log, LogFormat, LogLevel};
 pub use sections::plugins::Plugins;
 pub use sections::server::{Listen, Network, PublicUrl, Server};
-pub use sections::sinks::Sink;
+pub use sections::sinks::{OnFull, Retry, Severity, Sink};
 pub use sections::sites::{ForeignTokens, Pat, Site};
 pub use sections::stores::Store;
 pub use span::Span;

@@ -86,6 +86,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         suite::service_end::CASES,
         suite::store::CASES,
         suite::store_many::CASES,
+        suite::store_outbox::CASES,
         suite::audit::CASES,
     ]
     .into_iter()

@@ -13,6 +13,7 @@ pub(crate) mod service;
 pub(crate) mod service_end;
 pub(crate) mod store;
 pub(crate) mod store_many;
+pub(crate) mod store_outbox;
 
 use patd_plugin_host::Kind;
 

@@ -10,8 +10,11 @@ use uuid::Uuid;
 use patd_core::id::{HomeNumber, TokenId};
 use patd_core::name::SiteRole;
 use patd_core::record::SiteState;
+use patd_service::audit::LaneProgress;
 use patd_service::cloud_event::{event_json, rfc3339};
+use patd_service::dead_letters::Kept;
 use patd_service::error::Error;
+use patd_service::service::Service;
 use patd_service::view::Invited;
 
 use crate::failure::Failure;
@@ -74,6 +77,15 @@ pub(crate) enum Operation {
         /// The position of the last event before.
         after: u64,
     },
+    /// `patd audit dead-letters`.
+    DeadLetters {
+        /// Which of the three.
+        verb: DeadLettersVerb,
+        /// The sink's name.
+        sink: String,
+        /// Only those of this site, by its key in the config, content URL or LUID.
+        site: Option<String>,
+    },
     /// `patd plugin list`.
     PluginList,
     /// `patd reload`.
@@ -90,6 +102,18 @@ pub(crate) enum Operation {
     },
     /// `patd doctor`.
     Doctor,
+}
+
+/// What to do with dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeadLettersVerb {
+    /// Show them.
+    List,
+    /// Deliver them again.
+    Replay,
+    /// Give them up.
+    Drop,
 }
 
 /// Carries out a command.
@@ -154,7 +178,15 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 .into_iter()
                 .map(|s| {
                     let sites: Vec<_> = s.sites.iter().map(ToString::to_string).collect();
-                    json!({"sink": s.sink, "sites": sites, "stores": s.stores})
+                    let lane = |lane: LaneProgress| {
+                        let site = lane.scope.site().map(|site| site.to_string());
+                        json!({"store": lane.store, "site": site, "waiting_from": lane.waiting_from})
+                    };
+                    let lanes: Vec<_> = s.lanes.into_iter().map(lane).collect();
+                    json!({
+                        "sink": s.sink, "sites": sites, "types": s.types,
+                        "types_of_no_site": s.types_of_no_site, "lanes": lanes,
+                    })
                 })
                 .collect())
         }
@@ -178,6 +210,9 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
             ))),
             None => Err(Failure::Refused("no daemon runs here: there is nothing to reload".to_owned())),
         },
+        Operation::DeadLetters { verb, sink, site } => {
+            dead_letters(service, verb, &sink, site.as_deref()).await
+        }
         Operation::PluginList => Ok(running.plugins()),
         Operation::Token { home, id } => {
             let (site, token) =
@@ -201,6 +236,38 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 "healthy": findings.is_empty(), "findings": findings,
                 "live_sessions": service.live_sessions(), "plugins": running.plugins(),
             }))
+        }
+    }
+}
+
+async fn dead_letters(
+    service: &Service,
+    verb: DeadLettersVerb,
+    sink: &str,
+    site: Option<&str>,
+) -> Result<Value, Failure> {
+    match verb {
+        DeadLettersVerb::List => {
+            let letters = service.operator_dead_letters(sink, site).await.map_err(refused)?;
+            let shown = |kept: Kept| {
+                json!({
+                    "sink": sink, "store": kept.store, "position": kept.letter.position,
+                    "id": kept.letter.event.id.to_string(), "type": kept.letter.event.kind.as_str(),
+                    "site": kept.letter.event.site.map(|site| site.to_string()),
+                    "reason": kept.letter.reason, "at": rfc3339(kept.letter.at),
+                    "event": event_json(&kept.letter.event),
+                })
+            };
+            Ok(letters.into_iter().map(shown).collect())
+        }
+        DeadLettersVerb::Replay => {
+            let done = service.operator_replay_dead_letters(sink, site).await.map_err(refused)?;
+            let (delivered, rejected) = (done.delivered, done.rejected);
+            Ok(json!({"sink": sink, "delivered": delivered, "rejected": rejected, "failed": done.failed}))
+        }
+        DeadLettersVerb::Drop => {
+            let dropped = service.operator_drop_dead_letters(sink, site).await.map_err(refused)?;
+            Ok(json!({"sink": sink, "dropped": dropped}))
         }
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patd_config::{Config, PluginConfig, Sha256Pin, Sink};
+use patd_core::event::Severity;
 use patd_plugin_host::adapt::{PluginHasher, PluginSink};
 use patd_plugin_host::{HasherSlot, Image, Images, InstancePlan, Kind, PluginSpec, ServiceSlot, plugin_file};
-use patd_service::ports::{AuditSink, HasherPlace};
+use patd_service::ports::{AuditSink, HasherPlace, OnFull, Terms};
 
 use crate::failure::Failure;
 
@@ -61,7 +62,15 @@ impl Wanted {
         }
         for (name, sink) in &config.sinks {
             let image = image(&sink.plugin, sink.sha256.as_ref())?;
-            wanted.sinks.push((plan(Kind::Audit, "sinks", name, image, &sink.config)?, sink.clone()));
+            let plan = plan(Kind::Audit, "sinks", name, image, &sink.config)?;
+            if let Some(path) = plan.settings["path"].as_str()
+                && inside(Path::new(path), &config.plugins.dir)
+            {
+                return Err(Failure::Start(format!(
+                    "[sinks.{name}]: {path} lies in plugins.dir, where nobody but an installer may write"
+                )));
+            }
+            wanted.sinks.push((plan, sink.clone()));
         }
         for (name, store) in &config.stores {
             let image = image(&store.plugin, store.sha256.as_ref())?;
@@ -69,6 +78,18 @@ impl Wanted {
         }
         Ok(wanted)
     }
+}
+
+/// Whether a path lies in a folder, also by way of links.
+fn inside(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| {
+        let there = path.ancestors().find_map(|known| Some((known, std::fs::canonicalize(known).ok()?)));
+        there.map_or_else(
+            || path.to_owned(),
+            |(known, real)| real.join(path.strip_prefix(known).unwrap_or(Path::new(""))),
+        )
+    };
+    real(path).starts_with(real(folder))
 }
 
 /// Where a plug-in's file is, and what must be true of it.
@@ -102,9 +123,31 @@ impl Inventory {
     /// For the service.
     pub(crate) fn sink_ports(&self) -> Vec<Arc<dyn AuditSink>> {
         let port = |(slot, settings): &(Arc<ServiceSlot>, Sink)| -> Arc<dyn AuditSink> {
-            let (takes, deadline) = (settings.clone(), settings.deadline.duration());
-            Arc::new(PluginSink::in_slot(Arc::clone(slot), deadline).taking(move |kind| takes.takes(kind)))
+            let deadline = settings.deadline.duration();
+            Arc::new(PluginSink::in_slot(Arc::clone(slot), deadline).on(terms(settings)))
         };
         self.sinks.iter().map(port).collect()
+    }
+}
+
+/// What the config says of a sink, for the pump.
+fn terms(sink: &Sink) -> Terms {
+    Terms {
+        types: sink.types.clone(),
+        severity: match sink.severity {
+            patd_config::Severity::Informational => Severity::Informational,
+            patd_config::Severity::Low => Severity::Low,
+            patd_config::Severity::Medium => Severity::Medium,
+            patd_config::Severity::High => Severity::High,
+            patd_config::Severity::Critical => Severity::Critical,
+        },
+        sites: sink.sites.iter().map(ToString::to_string).collect(),
+        first_pause: sink.retry.first.duration(),
+        longest_pause: sink.retry.max.duration(),
+        max_backlog: sink.max_backlog,
+        on_full: match sink.on_full {
+            patd_config::OnFull::Buffer => OnFull::Buffer,
+            patd_config::OnFull::Deny => OnFull::Deny,
+        },
     }
 }

@@ -13,6 +13,7 @@ use patd_http::listen::{Listen, Listener};
 use patd_http::management;
 use patd_http::server::Server;
 use patd_http::state::{Http, Limits};
+use patd_service::pump::SinkStatus;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +87,9 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
             let out = u32::try_from(site.reasons.len()).unwrap_or(u32::MAX);
             metrics::gauge!("patd_site_instances_out_of_service", "site" => site.content_url).set(out);
         }
+        for sink in service.sinks_status() {
+            tell(&sink);
+        }
         metrics.render()
     });
     let management = Server::plain(management::router(Arc::clone(&running.service), render), limits);
@@ -117,6 +121,16 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A sink's gauges.
+#[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
+fn tell(status: &SinkStatus) {
+    let labels = [("sink", status.sink.clone()), ("site", status.site.clone())];
+    metrics::gauge!("patd_sink_backlog", &labels).set(status.backlog as f64);
+    metrics::gauge!("patd_sink_lag_seconds", &labels).set(status.lag_us as f64 / 1e6);
+    metrics::gauge!("patd_sink_dead_letters", &labels).set(status.dead_letters as f64);
+    metrics::gauge!("patd_sink_full", &labels).set(u8::from(status.full));
 }
 
 fn ended(result: Result<(), tokio::task::JoinError>) {

@@ -127,6 +127,9 @@ pub enum Error {
         /// Seconds to wait.
         retry_after_s: u64,
     },
+    /// A sink has no room for what this would tell it, and its site wants nothing that it does not hear of.
+    #[error("as many audit events wait for delivery as this site allows")]
+    AuditUnavailable,
     /// A store, a hasher or the outcome of a write is not to be had now: a refusal, not a verdict (R9).
     #[error("temporarily unavailable")]
     Unavailable {

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod cloud_event;
+pub mod dead_letters;
 mod decide;
 mod ends;
 mod enrol;
@@ -22,7 +23,7 @@ pub mod operator;
 mod paging;
 pub mod ports;
 mod proof;
-mod pump;
+pub mod pump;
 mod queues;
 pub mod readiness;
 pub mod reconfigure;

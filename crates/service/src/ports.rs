@@ -3,6 +3,8 @@
 //! Implemented by patd-plugin-host (over plug-ins) and by patd (clock, randomness). Nothing here may block an
 //! async thread: hashers are called on the bounded pool only.
 
+mod outbox;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,6 +13,9 @@ use patd_core::event::Event;
 use patd_core::id::{EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid};
 use patd_core::record::{Invitation, Membership, Password, Session, Site, Token, Totp, User};
 use patd_core::time::Timestamp;
+use uuid::Uuid;
+
+pub use outbox::*;
 
 /// A boxed future that a port answers with.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -235,15 +240,6 @@ pub enum Applied {
     Conflict(Conflict),
 }
 
-/// An event as it waits in the outbox.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// Its position, rising within a store.
-    pub position: u64,
-    /// The event.
-    pub event: Event,
-}
-
 /// What a store says of its schema.
 #[derive(Clone, Debug)]
 pub struct SchemaStatus {
@@ -263,12 +259,39 @@ pub trait Store: Send + Sync {
     fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>>;
     /// Applies one change; the answer comes when it is durable.
     fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>>;
-    /// Events after a sink's cursor, in order, at most `limit`.
-    fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>>;
+    /// Events after a cursor, or after a position, in order, at most `limit`.
+    fn outbox_take(
+        &self,
+        of: &Outlet,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Answer<Result<Vec<Waiting>, StoreError>>;
     /// Events after a position, in order, at most `limit`, whatever any cursor says.
     fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>>;
-    /// Moves a sink's cursor.
-    fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>>;
+    /// Moves a cursor, and keeps with it what the sink will never take.
+    fn outbox_ack(&self, of: &Outlet, through: u64, dead: Vec<DeadLetter>) -> Answer<Result<(), StoreError>>;
+    /// What waits for a sink in a scope.
+    fn outbox_status(&self, sink: &str, scope: Scope) -> Answer<Result<OutboxStatus, StoreError>>;
+    /// Dead letters after a position, in order, at most `limit`.
+    fn dead_letters(
+        &self,
+        of: &Outlet,
+        after: u64,
+        limit: u32,
+    ) -> Answer<Result<Vec<DeadLetter>, StoreError>>;
+    /// Forgets dead letters of a sink by their positions; how many there were.
+    fn dead_letters_forget(&self, sink: &str, positions: Vec<u64>) -> Answer<Result<u64, StoreError>>;
+    /// Claims leases for `holder` and gives some back; who holds each of the claimed ones then.
+    fn outbox_lease(
+        &self,
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
+    ) -> Answer<Result<Vec<LeaseSeen>, StoreError>>;
+    /// Whether other daemons may use it at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Whether it can serve.
     fn health(&self) -> Answer<Result<(), StoreError>>;
     /// What its schema is.
@@ -283,23 +306,14 @@ pub trait Store: Send + Sync {
     }
 }
 
-/// Why a sink took nothing more.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SinkError {
-    /// May be tried again later.
-    #[error("the sink is unavailable: {0}")]
-    Unavailable(String),
-    /// It will never take this batch.
-    #[error("the sink rejects the batch: {0}")]
-    Rejected(String),
-}
-
 /// An audit sink instance. At least once, in order.
 pub trait AuditSink: Send + Sync {
     /// The instance's name in the config; its cursor in each store.
     fn name(&self) -> &str;
     /// Delivers a batch of CloudEvents (JSON values, rendered by the service).
-    fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>>;
+    fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<Delivered, SinkError>>;
+    /// What it gets, and what happens when it takes nothing.
+    fn terms(&self) -> std::sync::Arc<Terms>;
     /// Stops it after flushing.
     fn stop(&self) -> Answer<Result<(), SinkError>>;
     /// Why it refuses everything at the moment, if it does; asks nobody.

@@ -1,144 +1,170 @@
 //! The outbox pump: takes events from each store, in order, and delivers them to the sinks of their site.
 //!
-//! One task per sink and store, so that a slow or broken sink holds up nothing but itself (R7, R8). Delivery is at
-//! least once: the cursor moves after the sink has accepted.
+//! One lane per sink, store and site, so that a slow or broken sink, or what it has against one site, holds up nothing but
+//! itself (R7, R8). Delivery is at least once: a cursor moves after the sink has accepted. No request ever waits for a
+//! lane.
+
+pub(crate) mod lane;
+mod lease;
+mod run;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use patd_core::id::SiteLuid;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::audit::Feed;
-use crate::cloud_event::event_json;
-use crate::ports::{AuditSink, SinkError, Store};
+use crate::ports::{AuditSink, OnFull, Scope};
+use crate::pump::lane::{Lane, LaneKey, Lanes};
+use crate::pump::lease::Keeper;
 use crate::service::Service;
 
-/// Events in one delivery.
-const BATCH: u32 = 256;
-/// How long the pump waits for the bell before it looks anyway.
-const IDLE: Duration = Duration::from_secs(5);
-/// The longest pause after failures.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// The lanes that run.
+pub(crate) struct Pumps {
+    running: Mutex<Running>,
+    /// This daemon, in this life, as the holder of leases.
+    pub(crate) holder: Uuid,
+}
 
-/// The pumps that run, by sink and store.
 #[derive(Default)]
-pub(crate) struct Pumps(Mutex<HashMap<(String, String), Pump>>);
+struct Running {
+    lanes: HashMap<LaneKey, Pump>,
+    /// Of shared stores, by name.
+    keepers: HashMap<String, CancellationToken>,
+}
 
 struct Pump {
+    lane: Arc<Lane>,
     stop: CancellationToken,
-    /// The sites whose events the sink gets.
-    sites: Arc<ArcSwap<HashSet<SiteLuid>>>,
     ended: JoinHandle<()>,
 }
 
-impl Service {
-    /// Starts the pumps that the sites and sinks of now need and ends the others. Answers those that end: each makes one
-    /// last pass. Events of a site that left still go to its sinks as long as the store has others.
-    pub(crate) fn sync_pumps(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
-        let mut pumps = self.pumps.0.lock();
-        let mut wanted = HashSet::new();
-        for Feed { sink, sites, stores } in self.feeds() {
-            for store in stores {
-                let key = (sink.name().to_owned(), store.name().to_owned());
-                wanted.insert(key.clone());
-                if let Some(pump) = pumps.get(&key) {
-                    let all = pump.sites.load().union(&sites).copied().collect();
-                    pump.sites.store(Arc::new(all));
-                    continue;
-                }
-                let (stop, sites) =
-                    (self.stopping.child_token(), Arc::new(ArcSwap::from_pointee(sites.clone())));
-                let pump = Pump {
-                    ended: self.tasks.spawn({
-                        let (service, sink, sites, stop) =
-                            (Arc::clone(self), Arc::clone(&sink), Arc::clone(&sites), stop.clone());
-                        async move { service.pump(sink, &*store, &sites, &stop).await }
-                    }),
-                    stop,
-                    sites,
-                };
-                pumps.insert(key, pump);
-            }
-        }
-        let gone = pumps.extract_if(|key, _| !wanted.contains(key));
-        gone.map(|(_, pump)| {
-            pump.stop.cancel();
-            pump.ended
-        })
-        .collect()
-    }
-
-    async fn pump(
-        &self,
-        mut sink: Arc<dyn AuditSink>,
-        store: &dyn Store,
-        sites: &ArcSwap<HashSet<SiteLuid>>,
-        stop: &CancellationToken,
-    ) {
-        let mut pause = Duration::from_millis(200);
-        loop {
-            let rung = self.world.bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            // One last pass after `stop`, so that a clean stop leaves nothing behind that could be delivered.
-            let last = stop.is_cancelled();
-            // A reload may have given the sink other settings.
-            let newest = self.sinks.load().iter().find(|known| known.name() == sink.name()).cloned();
-            sink = newest.unwrap_or(sink);
-            let of = sites.load_full();
-            let wait = match deliver(&*sink, store, &of).await {
-                Ok(true) => continue,
-                Ok(false) => {
-                    pause = Duration::from_millis(200);
-                    IDLE
-                }
-                Err(why) => {
-                    tracing::warn!(sink = sink.name(), store = store.name(), %why, "events wait in the outbox");
-                    metrics::counter!("patd_sink_failures_total", "sink" => sink.name().to_owned())
-                        .increment(1);
-                    let wait = pause;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                    wait
-                }
-            };
-            if last {
-                return;
-            }
-            let failing = wait != IDLE;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(wait) => {}
-                () = &mut rung, if !failing => {}
-            }
-        }
+impl Pumps {
+    pub(crate) fn new(holder: Uuid) -> Self {
+        Self { running: Mutex::default(), holder }
     }
 }
 
-/// Delivers one batch; whether there may be more at once.
-async fn deliver(sink: &dyn AuditSink, store: &dyn Store, sites: &HashSet<SiteLuid>) -> Result<bool, String> {
-    let waiting = store.outbox_take(sink.name(), BATCH).await.map_err(|e| e.to_string())?;
-    let Some(last) = waiting.last().map(|w| w.position) else { return Ok(false) };
-    let full = waiting.len() >= BATCH as usize;
-    let events: Vec<_> = waiting
-        .iter()
-        .filter(|w| w.event.site.is_none_or(|site| sites.contains(&site)))
-        .map(|w| event_json(&w.event))
-        .collect();
-    if !events.is_empty() {
-        match sink.deliver(events).await {
-            Ok(()) => {}
-            Err(SinkError::Rejected(why)) => {
-                tracing::error!(sink = sink.name(), store = store.name(), %why, through = last,
-                    "the sink will never take these events; they stay in the store, delivery goes on after them");
+/// What a sink has at a site, for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkStatus {
+    /// The sink's name.
+    pub sink: String,
+    /// The site's content URL, or `directory` for what is of no site.
+    pub site: String,
+    /// Events that wait.
+    pub backlog: u64,
+    /// Age of the oldest of them, in microseconds.
+    pub lag_us: i64,
+    /// Events that it will never take.
+    pub dead_letters: u64,
+    /// Whether as many wait as may.
+    pub full: bool,
+}
+
+impl Service {
+    /// Starts the lanes that the sites and sinks of now need and ends the others. Answers those that end: each makes one last
+    /// pass. Events of a site that left still go to its sinks as long as its stores have others.
+    pub(crate) fn sync_pumps(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let mut running = self.pumps.running.lock();
+        let mut wanted = HashSet::new();
+        let mut fresh = Vec::new();
+        for Feed { sink, sites, stores } in self.feeds() {
+            for (store, scopes) in stores {
+                for scope in scopes {
+                    let key = LaneKey { sink: sink.name().to_owned(), store: store.name().to_owned(), scope };
+                    wanted.insert(key.clone());
+                    if !running.lanes.contains_key(&key) {
+                        let site = scope.site().and_then(|site| sites.get(&site).cloned());
+                        let site = site.unwrap_or_else(|| "directory".to_owned());
+                        fresh.push((Arc::clone(&sink), Lane::new(key, Arc::clone(&store), site)));
+                    }
+                }
             }
-            Err(e @ SinkError::Unavailable(_)) => return Err(e.to_string()),
+        }
+        let used: HashSet<String> = self.world.stores().iter().map(|store| store.name().to_owned()).collect();
+        let served = self.world.sites.load_full();
+        let sinks = self.sinks.load_full();
+        let left = |site: Option<SiteLuid>| site.is_some_and(|site| served.any(site).is_none());
+        let over = |key: &LaneKey| {
+            let stays = left(key.scope.site())
+                && used.contains(&key.store)
+                && sinks.iter().any(|sink| sink.name() == key.sink);
+            !wanted.contains(key) && !stays
+        };
+        let ending: Vec<_> = running.lanes.extract_if(|key, _| over(key)).map(|(_, pump)| pump).collect();
+        // The lanes are known before they run: what is committed from now on is counted.
+        let lanes: Vec<_> = fresh.into_iter().map(|(sink, lane)| (sink, Arc::new(lane))).collect();
+        let all: Vec<_> = (running.lanes.values().map(|pump| &pump.lane))
+            .chain(lanes.iter().map(|(_, lane)| lane))
+            .map(Arc::clone)
+            .collect();
+        self.world.outbox.0.store(Arc::new(Lanes::new(&all, |sink| denies(&sinks, sink))));
+        for (sink, lane) in lanes {
+            let stop = self.stopping.child_token();
+            let (service, its, stopped) = (Arc::clone(self), Arc::clone(&lane), stop.clone());
+            let ended = self.tasks.spawn(async move { service.run_lane(sink, its, stopped).await });
+            running.lanes.insert(lane.key.clone(), Pump { lane, stop, ended });
+        }
+        self.sync_keepers(&mut running);
+        for pump in &ending {
+            pump.stop.cancel();
+        }
+        ending.into_iter().map(|pump| pump.ended).collect()
+    }
+
+    /// One keeper of leases per shared store that has lanes.
+    fn sync_keepers(self: &Arc<Self>, running: &mut Running) {
+        let shared = running.lanes.values().filter(|pump| pump.lane.hold.is_shared());
+        let stores: HashMap<_, _> =
+            shared.map(|pump| (pump.lane.key.store.clone(), Arc::clone(&pump.lane.store))).collect();
+        for (_, stop) in running.keepers.extract_if(|name, _| !stores.contains_key(name)) {
+            stop.cancel();
+        }
+        for (name, store) in stores {
+            running.keepers.entry(name).or_insert_with(|| {
+                let stop = self.stopping.child_token();
+                let keeper = Keeper::new(store, self.pumps.holder);
+                self.tasks.spawn(keeper.run(Arc::clone(self), stop.clone()));
+                stop
+            });
         }
     }
-    store.outbox_ack(sink.name(), last).await.map_err(|e| e.to_string())?;
-    Ok(full)
+
+    /// What each sink has at each site; asks no store.
+    #[must_use]
+    pub fn sinks_status(&self) -> Vec<SinkStatus> {
+        let now = self.now();
+        let sinks = self.sinks.load();
+        let mut all: HashMap<(String, Scope), SinkStatus> = HashMap::new();
+        for lane in self.world.outbox.0.load().iter() {
+            let LaneKey { sink, scope, .. } = &lane.key;
+            let status = all.entry((sink.clone(), *scope)).or_insert_with(|| SinkStatus {
+                sink: sink.clone(),
+                site: lane.site.clone(),
+                backlog: 0,
+                lag_us: 0,
+                dead_letters: 0,
+                full: false,
+            });
+            status.backlog += lane.waiting();
+            status.lag_us = status.lag_us.max(lane.lag_us(now));
+            status.dead_letters += lane.dead();
+        }
+        for status in all.values_mut() {
+            let limit = sinks.iter().find(|sink| sink.name() == status.sink).map(|s| s.terms().max_backlog);
+            status.full = limit.is_some_and(|limit| status.backlog >= limit);
+        }
+        all.into_values().collect()
+    }
+}
+
+/// The limit of a sink that wants changes to be refused when it is reached.
+fn denies(sinks: &[Arc<dyn AuditSink>], name: &str) -> Option<u64> {
+    let terms = sinks.iter().find(|sink| sink.name() == name)?.terms();
+    (terms.on_full == OnFull::Deny).then_some(terms.max_backlog)
 }

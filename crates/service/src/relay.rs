@@ -15,11 +15,12 @@ use patd_core::id::{EventId, SiteLuid};
 use patd_core::rules::sign_in::relayed;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::facts::{ask, nonsense};
-use crate::ports::{Found, Query, Store};
+use crate::ports::{Found, Outlet, Query, Store};
 use crate::service::Service;
 
 /// The relay's cursor in each store; no sink of the config can have this name.
@@ -28,6 +29,10 @@ const CURSOR: &str = "@relay";
 const BATCH: u32 = 256;
 /// How long the relay waits for the bell before it looks anyway.
 const IDLE: Duration = Duration::from_secs(5);
+/// Between the beginnings of two rounds: more events in each.
+const SPACING: Duration = Duration::from_millis(50);
+/// Between two writes of the cursor; what comes again after a crash is written once all the same.
+const ACK_EVERY: Duration = Duration::from_secs(1);
 
 /// The relays that run, by store.
 #[derive(Default)]
@@ -45,27 +50,7 @@ impl Service {
             }
             let (stop, name) = (self.stopping.child_token(), store.name().to_owned());
             let (service, stopped) = (Arc::clone(self), stop.clone());
-            let ended = self.tasks.spawn(async move {
-                loop {
-                    let rung = service.world.bell.notified();
-                    tokio::pin!(rung);
-                    rung.as_mut().enable();
-                    let last = stopped.is_cancelled();
-                    match service.relay(&*store).await {
-                        Ok(true) => continue,
-                        Ok(false) => {}
-                        Err(e) => tracing::warn!(store = store.name(), error = ?e, "foreign sign-ins wait"),
-                    }
-                    if last {
-                        return;
-                    }
-                    tokio::select! {
-                        () = stopped.cancelled() => {}
-                        () = tokio::time::sleep(IDLE) => {}
-                        () = rung => {}
-                    }
-                }
-            });
+            let ended = self.tasks.spawn(async move { service.run_relay(&*store, &stopped).await });
             relays.insert(name, (stop, ended));
         }
         let gone = relays.extract_if(|name, _| !wanted.contains(name));
@@ -76,9 +61,49 @@ impl Service {
         .collect()
     }
 
+    /// Relays until stopped, and what there is then.
+    async fn run_relay(&self, store: &dyn Store, stop: &CancellationToken) {
+        // Where it is, and what of it the store knows.
+        let (mut through, mut known, mut told) = (None, None, Instant::now());
+        loop {
+            let rung = self.world.bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let last = stop.is_cancelled();
+            let began = Instant::now();
+            match self.relay(store, &mut through).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(e) => tracing::warn!(store = store.name(), error = ?e, "foreign sign-ins wait"),
+            }
+            if let Some(position) = through.filter(|_| through != known)
+                && (last || told.elapsed() >= ACK_EVERY)
+            {
+                match store.outbox_ack(&cursor(), position, Vec::new()).await {
+                    Ok(()) => known = through,
+                    Err(e) => tracing::warn!(store = store.name(), error = %e, "the relay's cursor stays"),
+                }
+                told = Instant::now();
+            }
+            if last {
+                return;
+            }
+            let next = async {
+                tokio::select! {
+                    () = tokio::time::sleep(if through == known { IDLE } else { ACK_EVERY }) => {}
+                    () = rung => tokio::time::sleep(SPACING.saturating_sub(began.elapsed())).await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = next => {}
+            }
+        }
+    }
+
     /// Relays one batch; whether there may be more at once.
-    async fn relay(&self, store: &dyn Store) -> Result<bool> {
-        let waiting = store.outbox_take(CURSOR, BATCH).await?;
+    async fn relay(&self, store: &dyn Store, through: &mut Option<u64>) -> Result<bool> {
+        let waiting = store.outbox_take(&cursor(), *through, BATCH).await?;
         let Some(last) = waiting.last().map(|w| w.position) else { return Ok(false) };
         for event in waiting.iter().map(|w| &w.event) {
             let Some(visited) = self.visited(store, event).await? else { continue };
@@ -86,11 +111,11 @@ impl Service {
             let copy = relayed(event, visited, copy_id(event.id));
             let changes =
                 Changes { id: copy.id.0, expect: Vec::new(), write: Vec::new(), events: vec![copy] };
-            if let Err(conflict) = self.world.commit(&site.store, changes, ()).await? {
+            if let Err(conflict) = self.world.commit_always(&site.store, changes, ()).await? {
                 tracing::warn!(?conflict, "the visited site's store refuses a relayed event");
             }
         }
-        store.outbox_ack(CURSOR, last).await?;
+        *through = Some(last);
         Ok(waiting.len() >= BATCH as usize)
     }
 
@@ -106,6 +131,10 @@ impl Service {
         };
         Ok(rows.into_iter().next().map(|s| s.site).filter(|site| *site != home))
     }
+}
+
+fn cursor() -> Outlet {
+    Outlet { sink: CURSOR.to_owned(), scope: None }
 }
 
 /// The copy's id: the original's time, and bits that follow from the original but do not show it.

@@ -26,9 +26,10 @@ use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
 use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
 use crate::pump::Pumps;
+use crate::pump::lane::Outbox;
 use crate::queues::Queues;
 use crate::relay::Relays;
-use crate::service::Service;
+use crate::service::{Service, random_uuid};
 use crate::world::{SiteRuntime, Sites, World};
 
 /// A clock this far behind the newest event is refused (R4).
@@ -150,12 +151,14 @@ impl Service {
             facts: Facts::default(),
             live: LiveTable::default(),
             bell: Notify::new(),
+            outbox: Outbox::default(),
         });
         fill_live_table(&world, now).await?;
         let ended: Vec<_> =
             world.live.all().into_iter().filter(|session| ended_by(&ended_by_policy, session)).collect();
         end_all(&world, &*parts.random, now, ended, |home| world.store_of(home)).await?;
 
+        let holder = random_uuid(&*parts.random);
         let service = Arc::new(Self {
             world,
             clock: parts.clock,
@@ -168,7 +171,7 @@ impl Service {
             failures: Failures::default(),
             sinks: ArcSwap::from_pointee(parts.sinks),
             opener: parts.opener,
-            pumps: Pumps::default(),
+            pumps: Pumps::new(holder),
             relays: Relays::default(),
             dummies: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::facts::{Fact, Facts};
 use crate::live::{LiveSession, LiveTable};
 use crate::ports::{Applied, Store, StoreError};
+use crate::pump::lane::Outbox;
 use crate::start::SitePlan;
 
 /// A site's row, as sessions hold on to it.
@@ -105,8 +106,10 @@ pub(crate) struct World {
     pub(crate) sites: ArcSwap<Sites>,
     pub(crate) facts: Facts,
     pub(crate) live: LiveTable,
-    /// Rung after each commit that appended events, for the outbox pump.
+    /// Rung after each commit that appended events, for the relay.
     pub(crate) bell: Notify,
+    /// What waits for the sinks.
+    pub(crate) outbox: Outbox,
 }
 
 impl World {
@@ -119,8 +122,19 @@ impl World {
     /// `held` (a queue's turn) is given back when the outcome is known.
     ///
     /// # Errors
-    /// `Unavailable`; after a time-out the affected sessions answer 503 until a replay settles it (R3).
+    /// `AuditUnavailable`; `Unavailable`: after a time-out the affected sessions answer 503 until a replay settles it (R3).
     pub(crate) async fn commit(
+        self: &Arc<Self>,
+        store: &Arc<dyn Store>,
+        changes: Changes,
+        held: impl Send + 'static,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        self.outbox.check(&changes.events)?;
+        self.commit_always(store, changes, held).await
+    }
+
+    /// The same, whether or not the sinks have room: for what patd does of itself.
+    pub(crate) async fn commit_always(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
         changes: Changes,
@@ -160,6 +174,7 @@ impl World {
                 self.absorb(changes);
                 if !changes.events.is_empty() {
                     self.bell.notify_waiters();
+                    self.outbox.committed(store.name(), &changes.events);
                 }
             }
             // The store knows better: the next decision reads what it has.

@@ -4,12 +4,13 @@
 //! It must never be fast, durable or clever: it says in the simplest way what [`patd_proto::store`] means. No IO, no clock.
 #![forbid(unsafe_code)]
 
+mod outbox;
 mod query;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use patd_proto::rows::{Event, SiteState};
-use patd_proto::store::{Applied, Changes, Conflict, Expect, Row, RowKey, Waiting, Write};
+use patd_proto::store::{Applied, Changes, Conflict, DeadLetter, Expect, Row, RowKey, Scope, Write};
 use patd_proto::wire::Nat;
 use uuid::Uuid;
 
@@ -19,7 +20,9 @@ pub struct Memory {
     rows: HashMap<RowKey, Row>,
     events: Vec<Event>,
     applied: HashSet<Uuid>,
-    cursors: HashMap<String, u64>,
+    cursors: HashMap<(String, Option<Scope>), u64>,
+    letters: BTreeMap<(String, u64), DeadLetter>,
+    leases: HashMap<String, (Option<Uuid>, u64)>,
 }
 
 /// Why a change stops.
@@ -199,24 +202,6 @@ impl Memory {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Events after a sink's cursor, or after a position.
-    #[must_use]
-    pub fn outbox_take(&self, sink: &str, after: Option<Nat>, limit: u32) -> Vec<Waiting> {
-        let after = after.map_or_else(|| self.cursors.get(sink).copied().unwrap_or(0), |after| after.0);
-        let waiting = self
-            .events
-            .iter()
-            .enumerate()
-            .map(|(at, event)| Waiting { position: Nat(at as u64 + 1), event: event.clone() });
-        waiting.filter(|waiting| waiting.position.0 > after).take(limit as usize).collect()
-    }
-
-    /// Moves a sink's cursor forward.
-    pub fn outbox_ack(&mut self, sink: &str, through: Nat) {
-        let cursor = self.cursors.entry(sink.to_owned()).or_default();
-        *cursor = through.0.max(*cursor);
     }
 }
 

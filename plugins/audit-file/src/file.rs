@@ -1,12 +1,65 @@
 //! One log file: opening, repairing, appending. Everything here blocks; it must never run on an async thread.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Longest tail that is read to repair a file: longer than any line the daemon writes.
 const MAX_TAIL: u64 = 8 << 20;
+
+/// What makes a file this one, whatever its name.
+type Identity = (u64, u64);
+
+/// An open log.
+pub(crate) struct Log {
+    file: File,
+    identity: Identity,
+}
+
+impl Log {
+    /// Opens it, made and repaired as [`open`] says.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        let identity = identity(&file.metadata()?);
+        Ok(Self { file, identity })
+    }
+
+    /// Whether the name still leads to it: it was neither moved nor deleted, with or without another in its place.
+    pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match std::fs::metadata(path) {
+            Ok(found) => Ok(identity(&found) == self.identity),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Appends whole lines and syncs them, to a file that still has a name.
+    ///
+    /// # Errors
+    /// Also when it was deleted meanwhile: nobody will read what was written.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        append(&mut self.file, lines)?;
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(ErrorKind::NotFound, "the file was deleted while it was written"));
+        }
+        Ok(())
+    }
+
+    /// Puts everything on stable storage.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+fn identity(of: &Metadata) -> Identity {
+    (of.dev(), of.ino())
+}
 
 /// Opens a file for appending, making it (0600) and its folders (0700) when absent, and repairs its last line.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
@@ -25,7 +78,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Ends the file with a whole line: a torn last line is cut, a whole one that only lacks its newline gets it.
-pub(crate) fn repair(file: &mut File) -> io::Result<()> {
+fn repair(file: &mut File) -> io::Result<()> {
     let length = file.metadata()?.len();
     if length == 0 {
         return Ok(());
@@ -53,7 +106,7 @@ pub(crate) fn repair(file: &mut File) -> io::Result<()> {
 }
 
 /// Appends whole lines and syncs them. After a failure the file is cut back to where it was, so no half line stays.
-pub(crate) fn append(file: &mut File, lines: &[u8]) -> io::Result<()> {
+fn append(file: &mut File, lines: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
     let written = file.write_all(lines).and_then(|()| file.sync_data());
     if written.is_err() {

@@ -7,6 +7,7 @@
 
 mod file;
 mod path;
+mod rotate;
 mod sink;
 
 pub use sink::AuditFile;

@@ -2,7 +2,7 @@
 //! runtime's threads with file IO.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +11,9 @@ use patd_proto::audit::{Deliver, Delivered, event_id, event_source};
 use patd_sdk::{AsyncService, Context, Failure, ServiceDescription, flags, op};
 use serde::Deserialize;
 
-use crate::file;
+use crate::file::{self, Log};
 use crate::path::Template;
+use crate::rotate::Rotation;
 
 /// Files kept open; the least used ones are closed above it.
 const MAX_OPEN: usize = 64;
@@ -21,6 +22,8 @@ const MAX_OPEN: usize = 64;
 #[serde(deny_unknown_fields)]
 struct Config {
     path: String,
+    max_size: Option<u64>,
+    max_files: Option<usize>,
 }
 
 /// The audit sink.
@@ -30,17 +33,20 @@ pub struct AuditFile {
 
 struct Files {
     template: Template,
-    open: HashMap<PathBuf, File>,
+    rotation: Rotation,
+    open: HashMap<PathBuf, Log>,
 }
 
 impl AsyncService for AuditFile {
     const FLAGS: u64 = flags::EXCLUSIVE | flags::ORDERED | flags::DURABLE;
 
     fn create(context: &Context) -> Result<Self, Failure> {
-        let Config { path } = context.config()?;
-        Ok(Self {
-            files: Arc::new(Mutex::new(Files { template: Template::new(path)?, open: HashMap::new() })),
-        })
+        let Config { path, max_size, max_files } = context.config()?;
+        if max_size == Some(0) || max_files == Some(0) {
+            return Err(Failure::invalid("config: max_size and max_files must be at least 1"));
+        }
+        let (template, rotation) = (Template::new(path)?, Rotation { max_size, max_files });
+        Ok(Self { files: Arc::new(Mutex::new(Files { template, rotation, open: HashMap::new() })) })
     }
 
     fn describe(_me: Option<&Self>) -> ServiceDescription {
@@ -52,10 +58,22 @@ impl AsyncService for AuditFile {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["path"],
-                "properties": { "path": {
-                    "type": "string",
-                    "description": "absolute path of the log; {site} becomes the site's LUID, or `directory`"
-                } }
+                "properties": {
+                    "path": {
+                        "type": "string",
+                        "description": "absolute path of the log; {site} becomes the site's LUID, or `directory`"
+                    },
+                    "max_size": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "description": "bytes after which a log is renamed to <path>.<number> and a new one begins; never without it"
+                    },
+                    "max_files": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "description": "renamed logs that stay, the oldest go first; all of them without it"
+                    }
+                }
             }),
             example_config: serde_json::json!({ "path": "/var/lib/patd/audit/{site}.jsonl" }),
             wants: Vec::new(),
@@ -133,22 +151,33 @@ impl Files {
     }
 
     fn append(&mut self, path: &Path, lines: &[u8]) -> io::Result<()> {
-        // A log that was rotated away gets a new file under its name.
-        if !path.exists() {
+        // A log that was moved or deleted gets a new file under its name.
+        if let Some(log) = self.open.get(path)
+            && !log.is_at(path)?
+        {
             self.open.remove(path);
         }
-        if !self.open.contains_key(path) {
-            if self.open.len() >= MAX_OPEN {
-                self.open.clear();
-            }
-            self.open.insert(path.to_owned(), file::open(path)?);
+        let length = self.log(path)?.length()?;
+        if self.rotation.is_due(length, lines.len() as u64) {
+            self.open.remove(path);
+            self.rotation.rotate(path)?;
         }
-        let Some(file) = self.open.get_mut(path) else { return Ok(()) };
-        let appended = file::append(file, lines);
+        let appended = self.log(path)?.append(lines);
         if appended.is_err() {
             self.open.remove(path);
         }
         appended
+    }
+
+    /// The open log.
+    fn log(&mut self, path: &Path) -> io::Result<&mut Log> {
+        if !self.open.contains_key(path) && self.open.len() >= MAX_OPEN {
+            self.open.clear();
+        }
+        match self.open.entry(path.to_owned()) {
+            Entry::Occupied(log) => Ok(log.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Log::open(path)?)),
+        }
     }
 
     /// Repairs the last line of every file of the family, also of sites that are silent today.
@@ -171,8 +200,8 @@ impl Files {
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
-        for (path, file) in &self.open {
-            file.sync_all().map_err(|error| unavailable(path, &error))?;
+        for (path, log) in &self.open {
+            log.sync().map_err(|error| unavailable(path, &error))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ const LUID: &str = "018f2f7e-9d2a-7c3b-8a4e-0123456789ab";
 
 fn files(folder: &Path) -> Files {
     let template = Template::new(format!("{}/audit/{{site}}.jsonl", folder.display())).expect("valid path");
-    Files { template, open: HashMap::new() }
+    Files { template, rotation: Rotation::default(), open: HashMap::new() }
 }
 
 fn batch(events: serde_json::Value) -> Vec<u8> {
@@ -63,4 +63,49 @@ fn start_repairs_every_sites_file() {
     std::fs::write(&log, "{\"id\":\"1\"}\n{\"id\":\"to").expect("writes");
     files.repair_all().expect("repairs");
     assert_eq!(lines(&log).len(), 1);
+}
+
+#[test]
+fn a_log_with_another_in_its_place_is_left_alone() {
+    let scratch = tempfile::tempdir().expect("scratch folder");
+    let mut files = files(scratch.path());
+    let log = scratch.path().join("audit/directory.jsonl");
+    let moved = scratch.path().join("moved");
+    files.deliver(&batch(serde_json::json!([{ "id": "1" }]))).expect("delivered");
+    std::fs::rename(&log, &moved).expect("moves");
+    std::fs::write(&log, "{\"id\":\"new\"}\n").expect("writes");
+    files.deliver(&batch(serde_json::json!([{ "id": "2" }]))).expect("delivered");
+    std::fs::remove_file(&log).expect("deletes");
+    files.deliver(&batch(serde_json::json!([{ "id": "3" }]))).expect("delivered");
+    assert_eq!(lines(&moved).iter().filter_map(event_id).collect::<Vec<_>>(), ["1"]);
+    assert_eq!(lines(&log).iter().filter_map(event_id).collect::<Vec<_>>(), ["3"]);
+}
+
+#[test]
+fn a_log_is_rotated_between_batches_and_every_event_is_in_one_of_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = tempfile::tempdir().expect("scratch folder");
+    let mut files = files(scratch.path());
+    files.rotation = Rotation { max_size: Some(40), max_files: None };
+    for number in 0..9 {
+        files.deliver(&batch(serde_json::json!([{ "id": format!("event {number}") }]))).expect("delivered");
+    }
+    let folder = scratch.path().join("audit");
+    let mut ids = Vec::new();
+    for name in [
+        "directory.jsonl.1",
+        "directory.jsonl.2",
+        "directory.jsonl.3",
+        "directory.jsonl.4",
+        "directory.jsonl",
+    ] {
+        let path = folder.join(name);
+        assert!(path.metadata().expect("is there").len() <= 40, "{name}");
+        assert_eq!(path.metadata().expect("is there").permissions().mode() & 0o777, 0o600);
+        ids.extend(lines(&path).iter().filter_map(event_id).map(str::to_owned));
+    }
+    let wanted: Vec<_> = (0..9).map(|number| format!("event {number}")).collect();
+    assert_eq!(ids, wanted);
+    assert_eq!(folder.read_dir().expect("lists").count(), 5);
 }

@@ -8,6 +8,7 @@
 mod answers;
 mod config;
 mod hasher;
+mod outbox;
 mod process;
 mod sin;
 mod sink;

@@ -257,6 +257,14 @@ sins! {
     UnorderedOutbox = "unordered_outbox",
     /// Forgets what a sink acknowledged.
     ForgetsCursor = "forgets_cursor",
+    /// Keeps one cursor for all sites.
+    OneCursor = "one_cursor",
+    /// Moves the cursor and loses the dead letters.
+    LosesDeadLetters = "loses_dead_letters",
+    /// Counts the events of all sites as waiting.
+    Miscounts = "miscounts",
+    /// Gives a lease to whoever asks.
+    LeasesTwice = "leases_twice",
     /// Keeps nothing on stable storage.
     Forgets = "forgets",
 }

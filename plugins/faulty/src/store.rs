@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use patd_proto::rows::Event;
 use patd_proto::store::{
-    Applied, ApplyReply, ApplyRequest, Changes, Conflict, Empty, Expect, Found, OutboxAck, OutboxBatch,
-    OutboxTake, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Waiting, Write, op,
+    Applied, ApplyReply, ApplyRequest, Changes, Conflict, DeadLettersForget, Empty, Expect, Found, OutboxAck,
+    OutboxLease, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Write, op,
 };
-use patd_proto::wire::Nat;
 use patd_sdk::{Completion, Context, Failure, Request, Service, ServiceDescription, flags};
 use patd_store_model::Memory;
 use serde::de::DeserializeOwned;
@@ -25,23 +24,25 @@ use crate::sin::Sin;
 
 /// The misbehaving store.
 pub struct FaultyStore {
-    config: Config,
+    pub(crate) config: Config,
     answers: Answers,
     journal: PathBuf,
     open: Mutex<Option<Open>>,
 }
 
-struct Open {
-    memory: Memory,
+pub(crate) struct Open {
+    pub(crate) memory: Memory,
     journal: File,
     changes: u64,
 }
 
 /// A line of the journal.
 #[derive(Serialize, Deserialize)]
-enum Line {
+pub(crate) enum Line {
     Change(Box<Changes>),
-    Cursor(String, Nat),
+    Cursor(OutboxAck),
+    Forget(DeadLettersForget),
+    Lease(OutboxLease),
 }
 
 impl Service for FaultyStore {
@@ -122,17 +123,8 @@ impl FaultyStore {
                 };
                 write(&QueryReply { schema: SCHEMA, found })
             }
-            op::OUTBOX_TAKE => {
-                let request: OutboxTake = self.with_open(|_| read(payload))?;
-                write(&OutboxBatch {
-                    schema: SCHEMA,
-                    events: self.with_open(|open| Ok(self.waiting(open, &request)))?,
-                })
-            }
-            op::OUTBOX_ACK => {
-                let request: OutboxAck = self.with_open(|_| read(payload))?;
-                self.with_open(|open| self.acknowledge(open, request))?;
-                write(&Empty { schema: SCHEMA })
+            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
+                self.with_open(|open| self.outbox(open, op, payload))
             }
             other => {
                 self.with_open(|_| Ok(()))?;
@@ -150,12 +142,15 @@ impl FaultyStore {
             let mut lines = BufReader::new(file);
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+                if !line.ends_with(b"\n") {
+                    break;
+                }
                 match serde_json::from_slice(&line) {
-                    Ok(Line::Change(changes)) if line.ends_with(b"\n") => drop(memory.apply(&changes)),
-                    Ok(Line::Cursor(sink, through)) if line.ends_with(b"\n") => {
-                        memory.outbox_ack(&sink, through)
-                    }
-                    _ => break,
+                    Ok(Line::Change(changes)) => drop(memory.apply(&changes)),
+                    Ok(Line::Cursor(request)) => memory.outbox_ack(&request),
+                    Ok(Line::Forget(request)) => drop(memory.dead_letters_forget(&request)),
+                    Ok(Line::Lease(request)) => drop(memory.outbox_lease(&request)),
+                    Err(_) => break,
                 }
                 whole += line.len() as u64;
                 line.clear();
@@ -203,7 +198,7 @@ impl FaultyStore {
         })
     }
 
-    fn keep(&self, open: &mut Open, line: &Line) -> Result<(), Failure> {
+    pub(crate) fn keep(&self, open: &mut Open, line: &Line) -> Result<(), Failure> {
         let mut line = write(line)?;
         line.push(b'\n');
         open.journal
@@ -245,22 +240,6 @@ impl FaultyStore {
             }
             (_, found, _) => found,
         }
-    }
-
-    fn waiting(&self, open: &Open, request: &OutboxTake) -> Vec<Waiting> {
-        let mut waiting = open.memory.outbox_take(&request.sink, request.after, request.limit);
-        if self.config.now() == Sin::UnorderedOutbox {
-            waiting.reverse();
-        }
-        waiting
-    }
-
-    fn acknowledge(&self, open: &mut Open, request: OutboxAck) -> Result<(), Failure> {
-        if self.config.now() == Sin::ForgetsCursor {
-            return Ok(());
-        }
-        open.memory.outbox_ack(&request.sink, request.through);
-        self.keep(open, &Line::Cursor(request.sink, request.through))
     }
 
     fn with_open<T>(&self, body: impl FnOnce(&mut Open) -> Result<T, Failure>) -> Result<T, Failure> {
@@ -334,10 +313,10 @@ fn half_applied(memory: &mut Memory, changes: &Changes) -> Applied {
     memory.apply(&Changes { expect: Vec::new(), write: Vec::new(), ..changes.clone() })
 }
 
-fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Failure> {
+pub(crate) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(payload).map_err(|_| Failure::invalid("the payload does not fit the contract"))
 }
 
-fn write<T: Serialize>(answer: &T) -> Result<Vec<u8>, Failure> {
+pub(crate) fn write<T: Serialize>(answer: &T) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(answer).map_err(|_| Failure::internal("the answer could not be written as JSON"))
 }

@@ -11,7 +11,7 @@ use sea_orm::{
     PrimaryKeyToColumn, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use crate::entity::{self, Kept, Misfit, event, sink_cursor, text, to_int, to_nat};
+use crate::entity::{self, Kept, Misfit, dead_letter, event, sink_cursor, text, to_int, to_nat};
 use crate::error::Error;
 
 /// Rows of one multi-row insert.
@@ -32,9 +32,10 @@ enum Kind {
     Sessions,
     Events,
     Cursors,
+    DeadLetters,
 }
 
-const KINDS: [(Kind, &str); 10] = [
+const KINDS: [(Kind, &str); 11] = [
     (Kind::Sites, "sites"),
     (Kind::Users, "users"),
     (Kind::Memberships, "memberships"),
@@ -45,12 +46,13 @@ const KINDS: [(Kind, &str); 10] = [
     (Kind::Sessions, "sessions"),
     (Kind::Events, "events"),
     (Kind::Cursors, "cursors"),
+    (Kind::DeadLetters, "dead_letters"),
 ];
 
 impl Kind {
     /// Whether only a directory has the table.
     fn of_directory(self) -> bool {
-        !matches!(self, Self::Tokens | Self::Sessions | Self::Events | Self::Cursors)
+        !matches!(self, Self::Tokens | Self::Sessions | Self::Events | Self::Cursors | Self::DeadLetters)
     }
 }
 
@@ -111,6 +113,7 @@ fn key_of(piece: &Piece) -> String {
         },
         Piece::Event(waiting) => waiting.position.0.to_string(),
         Piece::Cursor { sink, .. } => sink.clone(),
+        Piece::DeadLetter { sink, letter } => format!("{sink} {}", letter.position.0),
     }
 }
 
@@ -131,6 +134,7 @@ async fn read(
         Kind::Sessions => rows::<Session>(db, after, limit, Row::Session).await,
         Kind::Events => events(db, after, limit).await,
         Kind::Cursors => cursors(db, after, limit).await,
+        Kind::DeadLetters => dead_letters(db, after, limit).await,
     }
 }
 
@@ -194,6 +198,27 @@ async fn cursors(db: &impl ConnectionTrait, after: Option<&str>, limit: u32) -> 
     Ok(select.all(db).await?.into_iter().map(piece).collect::<Result<_, Misfit>>()?)
 }
 
+async fn dead_letters(
+    db: &impl ConnectionTrait,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Piece>, Error> {
+    use dead_letter::{Column, Entity};
+    let mut select =
+        Entity::find().order_by_asc(Column::Sink).order_by_asc(Column::Position).limit(u64::from(limit));
+    if let Some(after) = after {
+        let (sink, position) = after.rsplit_once(' ').ok_or_else(no_place)?;
+        let position: i64 = position.parse().map_err(|_| no_place())?;
+        let same = Condition::all().add(Column::Sink.eq(sink)).add(Column::Position.gt(position));
+        select = select.filter(Condition::any().add(Column::Sink.gt(sink)).add(same));
+    }
+    let piece = |model: dead_letter::Model| {
+        let sink = model.sink.clone();
+        Ok(Piece::DeadLetter { sink, letter: dead_letter::read(model)? })
+    };
+    Ok(select.all(db).await?.into_iter().map(piece).collect::<Result<_, Misfit>>()?)
+}
+
 async fn last_position(db: &impl ConnectionTrait) -> Result<i64, Error> {
     let last: Option<i64> = event::Entity::find()
         .select_only()
@@ -212,6 +237,7 @@ pub(crate) async fn tally<C: ConnectionTrait>(db: &C, directory: bool) -> Result
         sessions: entity::session::Entity::find().count(db).await?,
         events: event::Entity::find().count(db).await?,
         cursors: sink_cursor::Entity::find().count(db).await?,
+        dead_letters: dead_letter::Entity::find().count(db).await?,
         ..Tally::default()
     };
     if directory {
@@ -260,7 +286,8 @@ pub(crate) async fn import<C: ConnectionTrait>(
     insert::<entity::token::Entity>(db, tables.tokens).await?;
     insert::<entity::session::Entity>(db, tables.sessions).await?;
     insert::<event::Entity>(db, tables.events).await?;
-    insert::<sink_cursor::Entity>(db, tables.cursors).await
+    insert::<sink_cursor::Entity>(db, tables.cursors).await?;
+    insert::<dead_letter::Entity>(db, tables.dead_letters).await
 }
 
 /// Pieces as rows of the tables.
@@ -276,6 +303,7 @@ struct Tables {
     sessions: Vec<entity::session::ActiveModel>,
     events: Vec<event::ActiveModel>,
     cursors: Vec<sink_cursor::ActiveModel>,
+    dead_letters: Vec<dead_letter::ActiveModel>,
 }
 
 impl Tables {
@@ -297,6 +325,9 @@ impl Tables {
                 sink: Set(sink),
                 position: Set(to_int(through, "sink_cursors.position")?),
             }),
+            Piece::DeadLetter { sink, letter } => {
+                self.dead_letters.push(dead_letter::active(&sink, &letter)?)
+            }
         }
         Ok(())
     }

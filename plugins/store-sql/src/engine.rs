@@ -4,21 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use patd_proto::store::{
-    Applied, Changes, Exported, Found, Piece, Query, Role, SCHEMA, SchemaStatus, Tally, Waiting,
+    Applied, Changes, DeadLetter, Exported, Found, LeaseClaim, LeaseSeen, OutboxStatus, Piece, Query, Role,
+    SCHEMA, SchemaStatus, Scope, Tally, Waiting,
 };
 use patd_proto::wire::Nat;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::config::Config;
-use crate::entity::{event, sink_cursor, to_nat};
+use crate::entity::dead_letter;
 use crate::error::Error;
 use crate::file::{self, Claim, Use};
-use crate::{copy, reader, schema, writer};
+use crate::{copy, outbox, reader, schema, writer};
 
 /// An open store.
 pub struct Engine {
@@ -69,10 +70,13 @@ impl Engine {
     /// # Errors
     /// [`Error`]; after [`Error::Unknown`] the change may be sent again as it is.
     pub async fn apply(&self, changes: Changes) -> Result<Applied, Error> {
-        self.write(writer::Task::Change(Box::new(changes))).await
+        match self.write(writer::Task::Change(Box::new(changes))).await? {
+            writer::Done::Change(applied) => Ok(applied),
+            _ => Err(strange()),
+        }
     }
 
-    async fn write(&self, task: writer::Task) -> Result<Applied, Error> {
+    async fn write(&self, task: writer::Task) -> Result<writer::Done, Error> {
         let (answer, outcome) = oneshot::channel();
         self.write.send(writer::Job { task, answer }).await.map_err(|_| closed())?;
         outcome
@@ -90,47 +94,86 @@ impl Engine {
         found.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Events after a sink's cursor, in commit order.
+    /// Events of a scope (or all) after a position (or the sink's cursor), in commit order.
     ///
     /// # Errors
     /// [`Error`] when the file cannot be read.
-    pub async fn outbox_take(&self, sink: &str, limit: u32) -> Result<Vec<Waiting>, Error> {
-        let cursor = sink_cursor::Entity::find_by_id(sink.to_owned()).one(&self.reading).await?;
-        self.after(cursor.map_or(0, |cursor| cursor.position), limit).await
+    pub async fn outbox_take(
+        &self,
+        sink: &str,
+        scope: Option<Scope>,
+        after: Option<Nat>,
+        limit: u32,
+    ) -> Result<Vec<Waiting>, Error> {
+        outbox::take(&self.reading, sink, scope, after, limit).await
     }
 
-    /// Events after a position, in commit order; no cursor is read or moved.
+    /// What waits for a sink.
     ///
     /// # Errors
     /// [`Error`] when the file cannot be read.
-    pub async fn events_after(&self, position: Nat, limit: u32) -> Result<Vec<Waiting>, Error> {
-        // Beyond any position of this store there is nothing.
-        self.after(i64::try_from(position.0).unwrap_or(i64::MAX), limit).await
+    pub async fn outbox_status(&self, sink: &str, scope: Scope) -> Result<OutboxStatus, Error> {
+        outbox::status(&self.reading, sink, scope).await
     }
 
-    async fn after(&self, position: i64, limit: u32) -> Result<Vec<Waiting>, Error> {
-        let rows = event::Entity::find()
-            .filter(event::Column::Position.gt(position))
-            .order_by_asc(event::Column::Position)
-            .limit(u64::from(limit))
-            .all(&self.reading)
-            .await?;
-        rows.into_iter()
-            .map(|row| {
-                let position = to_nat(row.position, "events.position")?;
-                Ok(Waiting { position, event: event::read(row)? })
-            })
-            .collect()
-    }
-
-    /// Moves a sink's cursor forward.
+    /// Moves a sink's cursor forward and keeps what it will never take.
     ///
     /// # Errors
     /// [`Error`] when it could not be made durable.
-    pub async fn outbox_ack(&self, sink: &str, through: Nat) -> Result<(), Error> {
-        let through = i64::try_from(through.0)
-            .map_err(|_| Error::Invalid("`through` is beyond any position of this store".to_owned()))?;
-        self.write(writer::Task::Cursor { sink: sink.to_owned(), through }).await.map(drop)
+    pub async fn outbox_ack(
+        &self,
+        sink: &str,
+        scope: Option<Scope>,
+        through: Nat,
+        dead: &[DeadLetter],
+    ) -> Result<(), Error> {
+        let through = outbox::written(through, "through")?;
+        let dead = dead.iter().map(|letter| dead_letter::active(sink, letter)).collect::<Result<_, _>>()?;
+        let key = outbox::key(sink, scope);
+        self.write(writer::Task::Cursor { key, through, dead }).await.map(drop)
+    }
+
+    /// A sink's dead letters after a position.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read.
+    pub async fn dead_letters(
+        &self,
+        sink: &str,
+        scope: Option<Scope>,
+        after: Nat,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        outbox::letters(&self.reading, sink, scope, after, limit).await
+    }
+
+    /// Forgets dead letters; how many there were.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be made durable.
+    pub async fn dead_letters_forget(&self, sink: String, positions: &[Nat]) -> Result<u64, Error> {
+        let positions =
+            positions.iter().map(|at| outbox::written(*at, "positions")).collect::<Result<_, _>>()?;
+        match self.write(writer::Task::Forget { sink, positions }).await? {
+            writer::Done::Forgotten(count) => Ok(count),
+            _ => Err(strange()),
+        }
+    }
+
+    /// Claims leases on pumps and gives some back; who holds each of the claimed ones then.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be made durable.
+    pub async fn outbox_lease(
+        &self,
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
+    ) -> Result<Vec<LeaseSeen>, Error> {
+        match self.write(writer::Task::Lease { holder, claims, release }).await? {
+            writer::Done::Leases(leases) => Ok(leases),
+            _ => Err(strange()),
+        }
     }
 
     /// Whether it can read, and its writer lives.
@@ -257,6 +300,10 @@ fn told(config: &Config, status: schema::Status) -> SchemaStatus {
         applied: status.applied,
         pending: status.pending,
     }
+}
+
+fn strange() -> Error {
+    Error::Failed("the writer answered another task".to_owned())
 }
 
 fn closed() -> Error {

@@ -17,6 +17,7 @@ mod entity;
 mod error;
 mod file;
 mod list;
+mod outbox;
 mod query;
 mod reader;
 mod schema;

@@ -2,8 +2,9 @@
 
 use patd_proto::describe::ServiceDescription;
 use patd_proto::store::{
-    ApplyReply, ApplyRequest, Backup, Empty, Export, Import, OutboxAck, OutboxBatch, OutboxTake, QueryReply,
-    QueryRequest, SCHEMA, Start, op,
+    ApplyReply, ApplyRequest, Backup, DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten,
+    Empty, Export, Import, OutboxAck, OutboxAsk, OutboxBatch, OutboxLease, OutboxLeases, OutboxTake,
+    QueryReply, QueryRequest, SCHEMA, Start, op,
 };
 use patd_sdk::{AsyncService, Context, Failure, flags};
 use serde::Serialize;
@@ -89,18 +90,8 @@ impl AsyncService for SqlStore {
                 let request: ApplyRequest = read(&payload)?;
                 write(&ApplyReply { schema: SCHEMA, applied: engine.apply(request.changes).await? })
             }
-            op::OUTBOX_TAKE => {
-                let request: OutboxTake = read(&payload)?;
-                let events = match request.after {
-                    Some(after) => engine.events_after(after, request.limit).await?,
-                    None => engine.outbox_take(&request.sink, request.limit).await?,
-                };
-                write(&OutboxBatch { schema: SCHEMA, events })
-            }
-            op::OUTBOX_ACK => {
-                let request: OutboxAck = read(&payload)?;
-                engine.outbox_ack(&request.sink, request.through).await?;
-                write(&Empty { schema: SCHEMA })
+            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
+                outbox(engine, op, &payload).await
             }
             op::BACKUP => {
                 let request: Backup = read(&payload)?;
@@ -129,6 +120,41 @@ impl SqlStore {
             op::HEALTH => Err(Failure::unavailable("the instance is not started")),
             other => Err(Failure::unsupported(other)),
         }
+    }
+}
+
+async fn outbox(engine: &Engine, op: u32, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+    match op {
+        op::OUTBOX_TAKE => {
+            let OutboxTake { sink, scope, after, limit, .. } = read(payload)?;
+            let events = engine.outbox_take(&sink, scope, after, limit).await?;
+            write(&OutboxBatch { schema: SCHEMA, events })
+        }
+        op::OUTBOX_ACK => {
+            let OutboxAck { sink, scope, through, dead, .. } = read(payload)?;
+            engine.outbox_ack(&sink, scope, through, &dead).await?;
+            write(&Empty { schema: SCHEMA })
+        }
+        op::OUTBOX_STATUS => {
+            let OutboxAsk { sink, scope, .. } = read(payload)?;
+            write(&engine.outbox_status(&sink, scope).await?)
+        }
+        op::DEAD_LETTERS => {
+            let DeadLettersAsk { sink, scope, after, limit, .. } = read(payload)?;
+            let letters = engine.dead_letters(&sink, scope, after, limit).await?;
+            write(&DeadLetters { schema: SCHEMA, letters })
+        }
+        op::DEAD_LETTERS_FORGET => {
+            let DeadLettersForget { sink, positions, .. } = read(payload)?;
+            let forgotten = patd_proto::wire::Nat(engine.dead_letters_forget(sink, &positions).await?);
+            write(&DeadLettersForgotten { schema: SCHEMA, forgotten })
+        }
+        op::OUTBOX_LEASE => {
+            let OutboxLease { holder, claims, release, .. } = read(payload)?;
+            let leases = engine.outbox_lease(holder, claims, release).await?;
+            write(&OutboxLeases { schema: SCHEMA, leases })
+        }
+        other => Err(Failure::unsupported(other)),
     }
 }
 

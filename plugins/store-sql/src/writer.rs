@@ -7,11 +7,9 @@
 
 use std::collections::HashSet;
 
-use patd_proto::store::{Applied, Changes, Conflict, Row, RowKey};
-use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, Func, OnConflict};
+use patd_proto::store::{Applied, Changes, Conflict, LeaseClaim, LeaseSeen, Row, RowKey};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -19,15 +17,29 @@ use uuid::Uuid;
 
 use crate::bulk;
 use crate::change::{self, Stop};
-use crate::entity::sink_cursor;
+use crate::entity::dead_letter;
 use crate::error::Error;
+use crate::outbox;
 
 /// Changes in one transaction at most.
 const GROUP: usize = 256;
 /// Changes that may wait.
 pub(crate) const QUEUE: usize = 4096;
 
-pub(crate) type Outcome = Result<Applied, Error>;
+pub(crate) type Outcome = Result<Done, Error>;
+
+/// What became of a task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Done {
+    /// Of a change.
+    Change(Applied),
+    /// A cursor is where it was asked to be.
+    Cursor,
+    /// So many dead letters were forgotten.
+    Forgotten(u64),
+    /// Who holds the leases.
+    Leases(Vec<LeaseSeen>),
+}
 
 /// Something to write, and who waits for it.
 pub(crate) struct Job {
@@ -37,10 +49,22 @@ pub(crate) struct Job {
 
 pub(crate) enum Task {
     Change(Box<Changes>),
-    /// Moves a sink's cursor, never back.
+    /// Moves a cursor, never back, and keeps dead letters.
     Cursor {
-        sink: String,
+        key: String,
         through: i64,
+        dead: Vec<dead_letter::ActiveModel>,
+    },
+    /// Forgets dead letters.
+    Forget {
+        sink: String,
+        positions: Vec<i64>,
+    },
+    /// Claims and gives back leases.
+    Lease {
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
     },
 }
 
@@ -136,7 +160,7 @@ async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Out
         .iter()
         .filter_map(|job| match &job.task {
             Task::Change(changes) => Some(changes.id),
-            Task::Cursor { .. } => None,
+            _ => None,
         })
         .collect();
     let mut done: HashSet<Uuid> = if ids.is_empty() {
@@ -156,17 +180,24 @@ async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Out
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         outcomes.push(match &job.task {
-            Task::Change(changes) if done.contains(&changes.id) => Ok(Applied::Done),
+            Task::Change(changes) if done.contains(&changes.id) => Ok(Done::Change(Applied::Done)),
             Task::Change(changes) => {
                 let outcome = one(whole, changes).await?;
                 if outcome == Ok(Applied::Done) {
                     done.insert(changes.id);
                 }
-                outcome
+                outcome.map(Done::Change)
             }
-            Task::Cursor { sink, through } => {
-                move_cursor(whole, sink, *through).await?;
-                Ok(Applied::Done)
+            Task::Cursor { key, through, dead } => {
+                outbox::acknowledge(whole, key, *through, dead).await?;
+                Ok(Done::Cursor)
+            }
+            Task::Forget { sink, positions } => {
+                Ok(Done::Forgotten(outbox::forget(whole, sink, positions).await?))
+            }
+            Task::Lease { holder, claims, release } => {
+                let leases = outbox::lease(whole, *holder, claims, release).await?;
+                leases.map(Done::Leases).map_err(Error::from)
             }
         });
     }
@@ -174,7 +205,7 @@ async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Out
 }
 
 /// One change in its savepoint.
-async fn one(whole: &DatabaseTransaction, changes: &Changes) -> Result<Outcome, DbErr> {
+async fn one(whole: &DatabaseTransaction, changes: &Changes) -> Result<Result<Applied, Error>, DbErr> {
     let savepoint = whole.begin().await?;
     let stop = match change::carry_out(&savepoint, changes).await {
         Ok(()) => {
@@ -214,14 +245,4 @@ async fn row_now(whole: &DatabaseTransaction, row: RowKey) -> Result<Result<Opti
             Ok(Err(Error::Failed("a read cannot conflict".to_owned())))
         }
     }
-}
-
-async fn move_cursor(whole: &DatabaseTransaction, sink: &str, through: i64) -> Result<(), DbErr> {
-    use sink_cursor::{ActiveModel, Column, Entity};
-    let further = Func::cust("max").arg(Expr::col((Entity, Column::Position))).arg(Expr::val(through));
-    Entity::insert(ActiveModel { sink: Set(sink.to_owned()), position: Set(through) })
-        .on_conflict(OnConflict::column(Column::Sink).value(Column::Position, further).to_owned())
-        .exec_without_returning(whole)
-        .await?;
-    Ok(())
 }

@@ -123,6 +123,13 @@ fn bad_values_of_plugin_entries_are_refused() {
     );
     check("[sinks.'a b']\nplugin = 'x'", 1, "sinks.a b", "is no name");
     check("[sinks.file]\nplugin = 'x'\ndeadline = '0s'", 3, "sinks.file.deadline", "longer");
+    check("[sinks.file]\nplugin = 'x'\nmax_backlog = 0", 3, "sinks.file.max_backlog", "at least 1");
+    check("[sinks.file]\nplugin = 'x'\non_full = 'drop'", 3, "sinks.file.on_full", "expected");
+    check("[sinks.file]\nplugin = 'x'\nseverity = 'bad'", 3, "sinks.file.severity", "expected");
+    check("[sinks.file]\nplugin = 'x'\nretry = { first = '0s' }", 3, "sinks.file.retry.first", "longer");
+    check("[sinks.file]\nplugin = 'x'\nretry.max = '500ms'", 3, "sinks.file.retry.max", "shorter");
+    check("[sinks.file]\nplugin = 'x'\nretry.times = 5", 3, "sinks.file.retry.times", "unknown key");
+    check("[sinks.file]\nplugin = 'x'\nsites = ['acme']", 3, "sinks.file.sites[0]", "no entry of this name");
     check(
         "[sinks.file]\nplugin = 'x'\ntypes = ['patd.token.*', 'token']",
         3,

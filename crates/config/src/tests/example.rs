@@ -67,7 +67,7 @@ fn the_example_mentions_every_field() {
             value.get(key).unwrap_or_else(|| panic!("the example says nothing of {}", path.join("."))).clone()
         })
     };
-    let sections: [(&[&str], &[&str]); 11] = [
+    let sections: [(&[&str], &[&str]); 12] = [
         (&[], fields_of::<Config>()),
         (&["server"], fields_of::<Server>()),
         (&["log"], fields_of::<Log>()),
@@ -76,6 +76,7 @@ fn the_example_mentions_every_field() {
         (&["hashers", "tokens"], fields_of::<Hasher>()),
         (&["stores", "directory"], fields_of::<Store>()),
         (&["sinks", "file"], fields_of::<Sink>()),
+        (&["sinks", "file", "retry"], fields_of::<Retry>()),
         (&["defaults"], fields_of::<Defaults>()),
         (&["sites", "acme"], fields_of::<Site>()),
         (&["sites", "acme", "pat"], fields_of::<Pat>()),

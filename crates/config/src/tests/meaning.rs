@@ -129,9 +129,13 @@ fn addresses_networks_and_files_read_as_written() {
 }
 
 #[test]
-fn a_sink_takes_the_types_that_it_names() {
-    let config = parse("[sinks.file]\nplugin = 'x'\ntypes = ['patd.token.*', 'patd.signin.failed']").unwrap();
-    let sink = &config.sinks["file"];
-    assert!(sink.takes("patd.token.minted") && sink.takes("patd.signin.failed"));
-    assert!(!sink.takes("patd.session.opened") && !sink.takes("patd.signin.failed.more"));
+fn a_sink_has_terms() {
+    let config = parse(
+        "[sinks.file]\nplugin = 'x'\ntypes = ['patd.token.*']\nsites = ['acme']\nmax_backlog = 5\non_full = 'deny'\n\
+         retry = { first = '250ms' }\n[sites.acme]",
+    );
+    let sink = &config.unwrap().sinks["file"];
+    assert_eq!((&*sink.types, &*sink.sites[0]), (&["patd.token.*".to_owned()][..], "acme"));
+    assert_eq!((sink.max_backlog, sink.on_full), (5, OnFull::Deny));
+    assert_eq!(sink.retry, Retry { first: Span::millis(250), max: Span::seconds(60) });
 }

@@ -98,12 +98,13 @@ impl Store {
     }
 
     pub(crate) fn take(&self, sink: &str, after: Option<u64>, limit: u32) -> Result<Vec<Waiting>, String> {
-        let request = OutboxTake { schema: SCHEMA, sink: sink.into(), after: after.map(Nat), limit };
+        let after = after.map(Nat);
+        let request = OutboxTake { schema: SCHEMA, sink: sink.into(), scope: None, after, limit };
         self.exchange::<OutboxBatch>(op::OUTBOX_TAKE, &request).map(|batch| batch.events)
     }
 
     pub(crate) fn acknowledge(&self, sink: &str, through: Nat) -> Result<(), String> {
-        let request = OutboxAck { schema: SCHEMA, sink: sink.into(), through };
+        let request = OutboxAck { schema: SCHEMA, sink: sink.into(), scope: None, through, dead: Vec::new() };
         self.exchange::<serde_json::Value>(op::OUTBOX_ACK, &request).map(drop)
     }
 
@@ -117,7 +118,7 @@ impl Store {
     }
 }
 
-pub(crate) fn id(number: u128) -> Uuid {
+pub(crate) const fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 

@@ -31,12 +31,6 @@ pub(crate) const CASES: &[Case] = &[
     Case::of(STORE, "store.atomic", "a change that conflicts late leaves nothing behind", atomic),
     Case::of(STORE, "store.pages", "pages join without gap or repetition", pages),
     Case::of(STORE, "store.sites", "what belongs to another site never matches", sites),
-    Case::of(
-        STORE,
-        "store.outbox",
-        "events wait in commit order, each sink with a cursor that never goes back",
-        outbox,
-    ),
 ];
 
 fn schema(subject: &Subject) -> Outcome {
@@ -390,41 +384,6 @@ fn sites(subject: &Subject) -> Outcome {
             format!("a site with {wanted} tokens counts {counted:?}")
         })?;
     }
-    store.stop()?;
-    pass()
-}
-
-fn outbox(subject: &Subject) -> Outcome {
-    let store = Store::start(subject)?;
-    // Ids and times that say otherwise.
-    for number in [300, 100, 200_u128] {
-        let mut all = change(number, vec![insert_session(session(2000 + number, None))]);
-        all.events.push(event(number + 1));
-        all.events[1].time.0 -= number as i64;
-        store.done(&all)?;
-    }
-    let wanted: Vec<_> = [300, 301, 100, 101, 200, 201].map(id).to_vec();
-    let all = store.take("file", None, 100)?;
-    let seen: Vec<_> = all.iter().map(|waiting| waiting.event.id).collect();
-    ensure(seen == wanted, || format!("the outbox gives {} events, not the six in their order", seen.len()))?;
-    let rising = all.windows(2).all(|pair| pair[0].position < pair[1].position);
-    ensure(rising && all.iter().all(|waiting| waiting.position.0 > 0), || {
-        "positions do not rise from 1".into()
-    })?;
-    ensure(store.take("file", None, 2)?.len() == 2, || "a limit is not kept".into())?;
-    store.acknowledge("file", all[2].position)?;
-    let rest = store.take("file", None, 100)?;
-    ensure(rest == all[3..], || "the cursor does not stand where it was acknowledged".into())?;
-    ensure(store.take("hook", None, 100)? == all, || "one sink's cursor moves another's".into())?;
-    store.acknowledge("file", all[0].position)?;
-    ensure(store.take("file", None, 100)? == all[3..], || "a cursor goes back".into())?;
-    let read = store.take("", Some(all[1].position.0), 100)?;
-    ensure(read == all[2..], || "events cannot be read from a position".into())?;
-    store.stop()?;
-    let store = Store::start(subject)?;
-    ensure(store.take("file", None, 100)? == all[3..], || "a restart forgets the cursor".into())?;
-    store.acknowledge("file", all[5].position)?;
-    ensure(store.take("file", None, 100)?.is_empty(), || "acknowledged events come again".into())?;
     store.stop()?;
     pass()
 }

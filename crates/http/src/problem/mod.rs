@@ -183,6 +183,7 @@ impl From<Error> for Problem {
             Error::BadValue { .. } => Kind::InvalidValue,
             Error::BadRequest { .. } => Kind::InvalidRequest,
             Error::TooManyAttempts { .. } => Kind::TooManyAttempts,
+            Error::AuditUnavailable => Kind::AuditUnavailable,
             Error::Unavailable { .. } => Kind::Unavailable,
         };
         let mut problem = Self::new(kind, error.to_string());

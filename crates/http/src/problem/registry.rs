@@ -104,6 +104,8 @@ problems! {
         "Correct the value that the detail names.";
     TooManyAttempts "too-many-attempts" 429 "Too many attempts"
         "Wait as long as `retry_after` says, in seconds.";
+    AuditUnavailable "audit-unavailable" 503 "Audit events cannot be delivered"
+        "Try again later; if it lasts, tell the operator that an audit sink takes no events. Revoking and signing out work.";
     Unavailable "unavailable" 503 "Temporarily unavailable"
         "Try again soon; if it lasts, tell the operator the request id in `instance`.";
 }

@@ -87,6 +87,7 @@ each! {
         => 422 "invalid-value" {};
     too_many_attempts_name_the_wait: Error::TooManyAttempts { retry_after_s: 8 }
         => 429 "too-many-attempts" {"retry_after": 8};
+    a_sink_without_room_is_503: Error::AuditUnavailable => 503 "audit-unavailable" {};
     our_own_fault_is_503: Error::Unavailable { cause: "disk".into() } => 503 "unavailable" {};
 }
 

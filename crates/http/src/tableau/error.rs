@@ -200,6 +200,7 @@ impl Failure {
             Error::TooManyAttempts { retry_after_s } => {
                 Self::of_status(StatusCode::TOO_MANY_REQUESTS, sentence(error)).retry_after(*retry_after_s)
             }
+            Error::AuditUnavailable => Self::unavailable(),
             Error::Unavailable { cause } => {
                 tracing::warn!(%cause, "a request could not be carried out");
                 Self::unavailable()

@@ -12,9 +12,10 @@ use patd_core::id::{SiteLuid, Version};
 use patd_core::record::{Membership, Session, Token};
 use patd_core::time::Timestamp;
 use patd_service::ports::{
-    Answer, Applied, Clock, Found, HashError, Hasher, Query, Random, SchemaStatus, Store, StoreError,
-    StoreOpener, Waiting,
+    Answer, Applied, Clock, DeadLetter, Found, HashError, Hasher, LeaseClaim, LeaseSeen, OutboxStatus,
+    Outlet, Query, Random, SchemaStatus, Scope, Store, StoreError, StoreOpener, Waiting,
 };
+use uuid::Uuid;
 
 /// Every row of all stores; sites do not get in each other's way by their ids.
 #[derive(Default)]
@@ -158,7 +159,12 @@ impl Store for View {
         Box::pin(async { Ok(Applied::Done) })
     }
 
-    fn outbox_take(&self, _sink: &str, _limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+    fn outbox_take(
+        &self,
+        _of: &Outlet,
+        _after: Option<u64>,
+        _limit: u32,
+    ) -> Answer<Result<Vec<Waiting>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -166,8 +172,39 @@ impl Store for View {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn outbox_ack(&self, _sink: &str, _through: u64) -> Answer<Result<(), StoreError>> {
+    fn outbox_ack(
+        &self,
+        _of: &Outlet,
+        _through: u64,
+        _dead: Vec<DeadLetter>,
+    ) -> Answer<Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn outbox_status(&self, _sink: &str, _scope: Scope) -> Answer<Result<OutboxStatus, StoreError>> {
+        Box::pin(async { Ok(OutboxStatus { through: 0, waiting: 0, oldest: None, dead: 0 }) })
+    }
+
+    fn dead_letters(
+        &self,
+        _of: &Outlet,
+        _after: u64,
+        _limit: u32,
+    ) -> Answer<Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn dead_letters_forget(&self, _sink: &str, _positions: Vec<u64>) -> Answer<Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn outbox_lease(
+        &self,
+        _holder: Uuid,
+        _claims: Vec<LeaseClaim>,
+        _release: Vec<String>,
+    ) -> Answer<Result<Vec<LeaseSeen>, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable("memory".to_owned())) })
     }
 
     fn health(&self) -> Answer<Result<(), StoreError>> {

@@ -247,7 +247,7 @@ fn must_be_of(site: SiteLuid, piece: &Piece) -> Result<(), Failure> {
         Piece::Row(Row::Token(token)) => token.site == site.0,
         Piece::Row(Row::Session(Session { token: Some(token), .. })) => token.home == site.0,
         Piece::Row(_) => false,
-        Piece::Event(_) | Piece::Cursor { .. } => true,
+        Piece::Event(_) | Piece::Cursor { .. } | Piece::DeadLetter { .. } => true,
     };
     if ours {
         return Ok(());

@@ -1,8 +1,10 @@
 //! The command line: one module per group of commands.
 
 mod audit;
+mod audit_files;
 mod config;
 mod copy;
+mod dead_letters;
 mod describe;
 mod plugin;
 mod reload;
@@ -58,7 +60,7 @@ enum Command {
     /// People: invite, recover, disable, enable.
     #[command(subcommand)]
     User(user::Command),
-    /// The audit trail: verify.
+    /// The audit trail: verify, dead letters.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Plug-ins: list, pin, check.

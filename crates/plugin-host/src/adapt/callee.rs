@@ -55,6 +55,14 @@ impl Callee {
         }
     }
 
+    /// The flags of the instance in service.
+    pub(super) fn flags(&self) -> Option<u64> {
+        match self {
+            Self::Instance(handle) => Some(handle.flags()),
+            Self::Slot(slot) => slot.lease_now().ok().map(|handle| handle.flags()),
+        }
+    }
+
     pub(super) fn unready(&self) -> Option<String> {
         match self {
             Self::Instance(_) => None,

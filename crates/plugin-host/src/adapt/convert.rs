@@ -2,6 +2,7 @@
 //! store may hold what an older patd, or a hand, has written.
 
 pub(super) mod changes;
+pub(super) mod outbox;
 pub(super) mod query;
 pub(super) mod rows;
 

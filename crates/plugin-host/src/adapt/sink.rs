@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use patd_abi::op;
-use patd_proto::audit::{Deliver, Delivered, event_id};
-use patd_service::ports::{Answer, AuditSink, SinkError};
+use patd_proto::audit::{self, Deliver, event_id};
+use patd_service::ports::{Answer, AuditSink, Delivered, SinkError, Terms};
 
 use super::callee::Callee;
 use crate::{CallError, ServiceHandle, ServiceSlot};
@@ -17,17 +17,8 @@ use crate::{CallError, ServiceHandle, ServiceSlot};
 pub struct PluginSink {
     callee: Callee,
     timeout: Duration,
-    takes: Option<Takes>,
+    terms: Arc<Terms>,
     batches: AtomicU64,
-}
-
-/// Whether events of a type go to the sink.
-struct Takes(Box<dyn Fn(&str) -> bool + Send + Sync>);
-
-impl std::fmt::Debug for Takes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Takes")
-    }
 }
 
 impl PluginSink {
@@ -44,13 +35,13 @@ impl PluginSink {
     }
 
     fn of(callee: Callee, timeout: Duration) -> Self {
-        Self { callee, timeout, takes: None, batches: AtomicU64::new(1) }
+        Self { callee, timeout, terms: Arc::default(), batches: AtomicU64::new(1) }
     }
 
-    /// Hands only events over whose type `takes` accepts; the others count as delivered.
+    /// On these terms.
     #[must_use]
-    pub fn taking(mut self, takes: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.takes = Some(Takes(Box::new(takes)));
+    pub fn on(mut self, terms: Terms) -> Self {
+        self.terms = Arc::new(terms);
         self
     }
 }
@@ -60,35 +51,27 @@ impl AuditSink for PluginSink {
         self.callee.name()
     }
 
-    fn deliver(&self, mut events: Vec<serde_json::Value>) -> Answer<Result<(), SinkError>> {
-        if let Some(takes) = &self.takes {
-            keep_wanted(&mut events, &takes.0);
-        }
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms)
+    }
+
+    fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<Delivered, SinkError>> {
         let (callee, timeout) = (self.callee.clone(), self.timeout);
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            let Some(last) = events.last() else { return Ok(()) };
-            let first = events.first().and_then(event_id).unwrap_or_default();
+            let ids: Vec<String> =
+                events.iter().map(|event| event_id(event).unwrap_or_default().to_owned()).collect();
+            let Some(first) = ids.first() else { return Ok(Delivered::default()) };
             let batch_id = format!("{number}-{first}");
-            let last = event_id(last).unwrap_or_default().to_owned();
             let payload = serde_json::to_vec(&Deliver { batch_id, events, ..Deliver::default() })
                 .map_err(|error| SinkError::Rejected(error.to_string()))?;
             let handle = callee.get(timeout).await.map_err(failed)?;
             let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;
-            let answer: Result<Delivered, _> = serde_json::from_slice(&answer);
+            let answer: Result<audit::Delivered, _> = serde_json::from_slice(&answer);
             handle.read_back(answer.is_ok());
             let answer = answer
                 .map_err(|error| SinkError::Unavailable(format!("the answer does not read: {error}")))?;
-            if answer.accepted_through.as_deref() != Some(last.as_str()) {
-                // At least once: the whole batch comes again.
-                return Err(SinkError::Unavailable("the sink took only a part of the batch".into()));
-            }
-            for id in answer.rejected {
-                tracing::error!(sink = handle.name(), event = %id.escape_debug(), "the sink rejects an event for ever");
-                metrics::counter!("patd_sink_rejected_events_total", "sink" => handle.name().to_owned())
-                    .increment(1);
-            }
-            Ok(())
+            delivered(&ids, answer)
         })
     }
 
@@ -109,26 +92,40 @@ fn failed(error: CallError) -> SinkError {
     }
 }
 
-/// Leaves out what the sink does not want; an event that tells no type is kept.
-fn keep_wanted(events: &mut Vec<serde_json::Value>, takes: &dyn Fn(&str) -> bool) {
-    events.retain(|event| event["type"].as_str().is_none_or(takes));
+/// What the answer means for the batch with these ids. An answer that names others counts for nothing.
+fn delivered(ids: &[String], answer: audit::Delivered) -> Result<Delivered, SinkError> {
+    let nonsense = || SinkError::Unavailable("the sink answers for events that it was not given".into());
+    let through = match answer.accepted_through {
+        None => 0,
+        Some(last) => ids.iter().rposition(|id| *id == last).ok_or_else(nonsense)? + 1,
+    };
+    if !answer.rejected.iter().all(|id| ids[..through].contains(id)) {
+        return Err(nonsense());
+    }
+    if through == 0 {
+        return Err(SinkError::Unavailable("the sink took no event of the batch".into()));
+    }
+    Ok(Delivered { through, rejected: answer.rejected })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
+    fn read(through: Option<&str>, rejected: &[&str]) -> Option<(usize, usize)> {
+        let ids = ["a", "b", "c"].map(str::to_owned);
+        let rejected = rejected.iter().map(|id| (*id).to_owned()).collect();
+        let answer = audit::Delivered { accepted_through: through.map(str::to_owned), rejected };
+        delivered(&ids, answer).ok().map(|done| (done.through, done.rejected.len()))
+    }
+
     #[test]
-    fn a_sink_gets_the_types_that_it_wants_in_their_order() {
-        let mut events = vec![
-            json!({"type": "a.x", "id": 1}),
-            json!({"type": "b", "id": 2}),
-            json!({"type": "a.y", "id": 3}),
-        ];
-        keep_wanted(&mut events, &|kind| kind.starts_with("a."));
-        let ids: Vec<_> = events.iter().filter_map(|event| event["id"].as_u64()).collect();
-        assert_eq!(ids, [1, 3]);
+    fn an_answer_counts_for_the_events_that_it_names_and_for_no_others() {
+        assert_eq!(read(Some("c"), &[]), Some((3, 0)));
+        assert_eq!(read(Some("b"), &["a"]), Some((2, 1)));
+        assert_eq!(read(None, &[]), None);
+        assert_eq!(read(Some("d"), &[]), None);
+        assert_eq!(read(Some("b"), &["c"]), None);
+        assert_eq!(read(Some("c"), &["x"]), None);
     }
 }

@@ -1,18 +1,22 @@
 //! The store port. Reads that fail are failures; a write is only *not done* when it never reached the plug-in or the plug-in
 //! says so, in every other case its outcome is unknown (R3).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use patd_core::changes::Changes;
 use patd_proto::store::{self as contract, SCHEMA, op};
 use patd_proto::wire::Nat;
-use patd_service::ports::{Answer, Applied, Found, Query, SchemaStatus, Store, StoreError, Waiting};
+use patd_service::ports::{
+    Answer, Applied, DeadLetter, Found, LeaseClaim, LeaseSeen, OutboxStatus, Outlet, Query, SchemaStatus,
+    Scope, Store, StoreError, Waiting,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::callee::Callee;
-use super::convert::{Malformed, changes, query, rows};
+use super::convert::{Malformed, changes, outbox, query};
 use crate::{CallError, LoadError, ServiceHandle, ServiceSlot};
 
 /// Longest time for what reads or writes everything: migrating, backing up, stopping.
@@ -44,19 +48,25 @@ impl StoreRole {
 pub struct PluginStore {
     callee: Callee,
     timeout: Duration,
+    /// Whether its plug-in lets others use what it keeps; known once it was asked.
+    shared: Arc<OnceLock<bool>>,
 }
 
 impl PluginStore {
     /// Wraps an instance that need not be started, for SCHEMA_STATUS and MIGRATE; each request has `timeout`.
     #[must_use]
     pub fn new(handle: ServiceHandle, timeout: Duration) -> Self {
-        Self { callee: Callee::Instance(handle), timeout }
+        Self::of(Callee::Instance(handle), timeout)
     }
 
     /// Wraps a slot whose plan starts with [`StoreRole::start`]; each request has `timeout`.
     #[must_use]
     pub fn in_slot(slot: Arc<ServiceSlot>, timeout: Duration) -> Self {
-        Self { callee: Callee::Slot(slot), timeout }
+        Self::of(Callee::Slot(slot), timeout)
+    }
+
+    fn of(callee: Callee, timeout: Duration) -> Self {
+        Self { callee, timeout, shared: Arc::default() }
     }
 
     /// Starts the instance in its role and wraps it.
@@ -114,14 +124,20 @@ impl PluginStore {
     fn take(&self, request: contract::OutboxTake) -> Answer<Result<Vec<Waiting>, StoreError>> {
         let (callee, timeout) = (self.callee.clone(), self.timeout);
         Box::pin(async move {
-            exchange(&callee, op::OUTBOX_TAKE, &request, timeout, |batch: contract::OutboxBatch| {
-                let waiting = batch.events.into_iter().map(|waiting| {
-                    Ok(Waiting { position: waiting.position.0, event: rows::event_in(waiting.event)? })
-                });
-                waiting.collect()
-            })
-            .await
+            let scope = request.scope;
+            exchange(&callee, op::OUTBOX_TAKE, &request, timeout, |batch| outbox::batch(batch, scope)).await
         })
+    }
+
+    /// One request in a future of its own.
+    fn asking<D: DeserializeOwned, T: Send + 'static>(
+        &self,
+        op: u32,
+        request: impl Serialize + Send + Sync + 'static,
+        inward: impl FnOnce(D) -> Result<T, Malformed> + Send + 'static,
+    ) -> Answer<Result<T, StoreError>> {
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
+        Box::pin(async move { exchange(&callee, op, &request, timeout, inward).await })
     }
 
     /// A request whose answer says nothing.
@@ -177,13 +193,25 @@ impl Store for PluginStore {
         })
     }
 
-    fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
-        self.take(contract::OutboxTake { schema: SCHEMA, sink: sink.to_owned(), after: None, limit })
+    fn outbox_take(
+        &self,
+        of: &Outlet,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        let (sink, scope) = outbox::outlet(of);
+        self.take(contract::OutboxTake { schema: SCHEMA, sink, scope, after: after.map(Nat), limit })
     }
 
     fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
         let after = Some(Nat(position));
-        let taken = self.take(contract::OutboxTake { schema: SCHEMA, sink: String::new(), after, limit });
+        let taken = self.take(contract::OutboxTake {
+            schema: SCHEMA,
+            sink: String::new(),
+            scope: None,
+            after,
+            limit,
+        });
         Box::pin(async move {
             let events = taken.await?;
             match events.first() {
@@ -195,9 +223,58 @@ impl Store for PluginStore {
         })
     }
 
-    fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>> {
-        let request = contract::OutboxAck { schema: SCHEMA, sink: sink.to_owned(), through: Nat(through) };
+    fn outbox_ack(&self, of: &Outlet, through: u64, dead: Vec<DeadLetter>) -> Answer<Result<(), StoreError>> {
+        let (sink, scope) = outbox::outlet(of);
+        let dead = dead.into_iter().map(outbox::letter_out).collect();
+        let request = contract::OutboxAck { schema: SCHEMA, sink, scope, through: Nat(through), dead };
         self.plain(op::OUTBOX_ACK, request, self.timeout)
+    }
+
+    fn outbox_status(&self, sink: &str, scope: Scope) -> Answer<Result<OutboxStatus, StoreError>> {
+        let (sink, scope) = (sink.to_owned(), outbox::scope_out(scope));
+        let request = contract::OutboxAsk { schema: SCHEMA, sink, scope };
+        self.asking(op::OUTBOX_STATUS, request, |status| Ok(outbox::status(status)))
+    }
+
+    fn dead_letters(
+        &self,
+        of: &Outlet,
+        after: u64,
+        limit: u32,
+    ) -> Answer<Result<Vec<DeadLetter>, StoreError>> {
+        let (sink, scope) = outbox::outlet(of);
+        let request = contract::DeadLettersAsk { schema: SCHEMA, sink, scope, after: Nat(after), limit };
+        self.asking(op::DEAD_LETTERS, request, |letters: contract::DeadLetters| {
+            letters.letters.into_iter().map(outbox::letter_in).collect()
+        })
+    }
+
+    fn dead_letters_forget(&self, sink: &str, positions: Vec<u64>) -> Answer<Result<u64, StoreError>> {
+        let positions = positions.into_iter().map(Nat).collect();
+        let request = contract::DeadLettersForget { schema: SCHEMA, sink: sink.to_owned(), positions };
+        let counted = |reply: contract::DeadLettersForgotten| Ok(reply.forgotten.0);
+        self.asking(op::DEAD_LETTERS_FORGET, request, counted)
+    }
+
+    fn outbox_lease(
+        &self,
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
+    ) -> Answer<Result<Vec<LeaseSeen>, StoreError>> {
+        let asked = claims.len();
+        let claims = claims.into_iter().map(outbox::claim).collect();
+        let request = contract::OutboxLease { schema: SCHEMA, holder, claims, release };
+        self.asking(op::OUTBOX_LEASE, request, move |reply| outbox::leases(reply, asked))
+    }
+
+    fn is_shared(&self) -> bool {
+        let known = self.shared.get().copied().or_else(|| {
+            let shared = self.callee.flags()? & patd_abi::flags::EXCLUSIVE == 0;
+            Some(*self.shared.get_or_init(|| shared))
+        });
+        // A store that is out of service gives no lease either, so nothing is pumped until it is known.
+        known.unwrap_or(true)
     }
 
     fn health(&self) -> Answer<Result<(), StoreError>> {

@@ -12,7 +12,7 @@ use patd_core::secret::PhcDigest;
 use patd_core::time::{Span, Timestamp};
 use patd_plugin_host::adapt::{PluginStore, StoreRole};
 use patd_plugin_host::{Kind, ServiceHandle};
-use patd_service::ports::{Applied, Found, Query, Store, StoreError};
+use patd_service::ports::{Applied, Found, Outlet, Query, Store, StoreError};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -73,6 +73,10 @@ fn mint() -> Changes {
     }
 }
 
+fn outlet(sink: &str) -> Outlet {
+    Outlet { sink: sink.to_owned(), scope: None }
+}
+
 #[tokio::test]
 async fn a_minted_token_is_read_back_with_its_event_even_after_a_restart() {
     let scratch = tempfile::tempdir().expect("scratch folder");
@@ -98,11 +102,11 @@ async fn a_minted_token_is_read_back_with_its_event_even_after_a_restart() {
     assert!(matches!(&found[2], Found::Tokens(rows) if rows.is_empty()));
     assert!(matches!(&found[3], Found::Counts(1, 0)), "{:?}", found[3]);
 
-    let waiting = store.outbox_take("file", 10).await.expect("taken");
+    let waiting = store.outbox_take(&outlet("file"), None, 10).await.expect("taken");
     assert_eq!(waiting.iter().map(|waiting| &waiting.event).collect::<Vec<_>>(), [&mint().events[0]]);
-    store.outbox_ack("file", waiting[0].position).await.expect("acknowledged");
-    assert!(store.outbox_take("file", 10).await.expect("taken").is_empty());
-    assert_eq!(store.outbox_take("other", 10).await.expect("taken").len(), 1);
+    store.outbox_ack(&outlet("file"), waiting[0].position, Vec::new()).await.expect("acknowledged");
+    assert!(store.outbox_take(&outlet("file"), None, 10).await.expect("taken").is_empty());
+    assert_eq!(store.outbox_take(&outlet("other"), None, 10).await.expect("taken").len(), 1);
     assert_eq!(store.events_after(0, 10).await.expect("read").len(), 1);
     assert!(store.events_after(waiting[0].position, 10).await.expect("read").is_empty());
 

@@ -5,11 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Row, Waiting};
+use super::{DeadLetter, Row, Waiting};
 use crate::wire::Nat;
 
 /// EXPORT: the pieces after a place, in order: rows by kind as [`Tally`] lists the kinds and by key within a kind,
-/// events by position, cursors by sink.
+/// events by position, cursors by sink, dead letters by sink and position.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Export {
     /// [`super::SCHEMA`].
@@ -65,6 +65,13 @@ pub enum Piece {
         /// Delivered up to here.
         through: Nat,
     },
+    /// An event that a sink will never take.
+    DeadLetter {
+        /// Whose.
+        sink: String,
+        /// The letter.
+        letter: DeadLetter,
+    },
 }
 
 /// Pieces of each kind.
@@ -91,6 +98,8 @@ pub struct Tally {
     pub events: u64,
     /// Cursors of sinks.
     pub cursors: u64,
+    /// Dead letters of sinks.
+    pub dead_letters: u64,
 }
 
 impl Tally {
@@ -107,6 +116,7 @@ impl Tally {
             Piece::Row(Row::Session(_)) => &mut self.sessions,
             Piece::Event(_) => &mut self.events,
             Piece::Cursor { .. } => &mut self.cursors,
+            Piece::DeadLetter { .. } => &mut self.dead_letters,
         };
         *kind += 1;
     }
@@ -124,5 +134,6 @@ impl Tally {
             + self.sessions
             + self.events
             + self.cursors
+            + self.dead_letters
     }
 }

@@ -52,6 +52,14 @@ pub mod op {
     pub const EXPORT: u32 = 263;
     /// Optional. [`super::Import`] → [`super::Empty`].
     pub const IMPORT: u32 = 264;
+    /// [`super::OutboxAsk`] → [`super::OutboxStatus`].
+    pub const OUTBOX_STATUS: u32 = 266;
+    /// [`super::DeadLettersAsk`] → [`super::DeadLetters`].
+    pub const DEAD_LETTERS: u32 = 267;
+    /// [`super::DeadLettersForget`] → [`super::DeadLettersForgotten`].
+    pub const DEAD_LETTERS_FORGET: u32 = 268;
+    /// [`super::OutboxLease`] → [`super::OutboxLeases`].
+    pub const OUTBOX_LEASE: u32 = 269;
 }
 
 /// What a store instance is for; it need keep only that role's tables.

@@ -6,4 +6,5 @@ mod guessing;
 #[expect(dead_code, reason = "the other crate uses more of it")]
 #[path = "../../../http/tests/it/memory.rs"]
 mod memory;
+mod outbox;
 mod world;

@@ -13,12 +13,14 @@ use patd_service::error::Error;
 use patd_service::hash_pool::Hashers;
 use patd_service::limits::{Attempts, LimitPolicy};
 use patd_service::ports::{
-    Answer, Applied, Found, HashError, Hasher, Query, SchemaStatus, Store, StoreError, StoreOpener, Waiting,
+    Answer, Applied, DeadLetter, Found, HashError, Hasher, LeaseClaim, LeaseSeen, OutboxStatus, Outlet,
+    Query, SchemaStatus, Scope, Store, StoreError, StoreOpener, Waiting,
 };
 use patd_service::redeem::Redeem;
 use patd_service::service::{Service, SiteRef};
 use patd_service::start::{Parts, SitePlan};
 use patd_service::view::{From, PasswordSignIn};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::memory::{Counter, Counting, Memory, PlainHasher, View};
@@ -167,16 +169,47 @@ impl Store for Raced {
         }
     }
 
-    fn outbox_take(&self, sink: &str, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
-        self.inner.outbox_take(sink, limit)
+    fn outbox_take(
+        &self,
+        of: &Outlet,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        self.inner.outbox_take(of, after, limit)
     }
 
     fn events_after(&self, position: u64, limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
         self.inner.events_after(position, limit)
     }
 
-    fn outbox_ack(&self, sink: &str, through: u64) -> Answer<Result<(), StoreError>> {
-        self.inner.outbox_ack(sink, through)
+    fn outbox_ack(&self, of: &Outlet, through: u64, dead: Vec<DeadLetter>) -> Answer<Result<(), StoreError>> {
+        self.inner.outbox_ack(of, through, dead)
+    }
+
+    fn outbox_status(&self, sink: &str, scope: Scope) -> Answer<Result<OutboxStatus, StoreError>> {
+        self.inner.outbox_status(sink, scope)
+    }
+
+    fn dead_letters(
+        &self,
+        of: &Outlet,
+        after: u64,
+        limit: u32,
+    ) -> Answer<Result<Vec<DeadLetter>, StoreError>> {
+        self.inner.dead_letters(of, after, limit)
+    }
+
+    fn dead_letters_forget(&self, sink: &str, positions: Vec<u64>) -> Answer<Result<u64, StoreError>> {
+        self.inner.dead_letters_forget(sink, positions)
+    }
+
+    fn outbox_lease(
+        &self,
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
+    ) -> Answer<Result<Vec<LeaseSeen>, StoreError>> {
+        self.inner.outbox_lease(holder, claims, release)
     }
 
     fn health(&self) -> Answer<Result<(), StoreError>> {

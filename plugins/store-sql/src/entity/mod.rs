@@ -4,9 +4,11 @@
 //! (edited by hand, a broken disk) is an error that names the table and column, never its content.
 
 pub(crate) mod applied;
+pub(crate) mod dead_letter;
 pub(crate) mod event;
 pub(crate) mod invitation;
 pub(crate) mod membership;
+pub(crate) mod outbox_lease;
 pub(crate) mod password;
 pub(crate) mod session;
 pub(crate) mod sink_cursor;

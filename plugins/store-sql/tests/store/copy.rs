@@ -29,8 +29,8 @@ async fn filled() -> Scratch {
     refused.events.push(event(13));
     store.apply(refused).await;
     store.done(change(14, vec![insert_token(token(14))])).await;
-    store.engine.outbox_ack("file", Nat(3)).await.expect("acknowledged");
-    store.engine.outbox_ack("a sink: of mine", Nat(1_000)).await.expect("acknowledged");
+    store.engine.outbox_ack("file", None, Nat(3), &[]).await.expect("acknowledged");
+    store.engine.outbox_ack("a sink: of mine", None, Nat(1_000), &[]).await.expect("acknowledged");
     store
 }
 
@@ -74,9 +74,16 @@ async fn an_import_gives_the_same_store_and_goes_on_from_its_positions() {
     copy.engine.import(Vec::new(), Some(has)).await.expect("finished");
     assert_eq!(pieces(&copy.engine, 1000).await, (whole, has));
     assert_eq!(copy.token(10).await.expect("the token").version, Nat(2));
-    let last = store.engine.outbox_take("nobody", 100).await.expect("events").last().expect("one").position;
+    let last = store
+        .engine
+        .outbox_take("nobody", None, None, 100)
+        .await
+        .expect("events")
+        .last()
+        .expect("one")
+        .position;
     copy.done(change(30, vec![insert_token(token(30))])).await;
-    let new = copy.engine.outbox_take("a sink: of mine", 100).await.expect("events");
+    let new = copy.engine.outbox_take("a sink: of mine", None, None, 100).await.expect("events");
     assert!(new.len() == 1 && new[0].position > last, "{new:?}");
 }
 

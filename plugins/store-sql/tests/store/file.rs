@@ -46,7 +46,16 @@ async fn files_are_for_their_owner_only_and_use_a_write_ahead_log() {
 #[tokio::test]
 async fn each_role_makes_its_own_tables() {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let common = ["applied", "events", "seaql_migrations", "sessions", "sink_cursors", "tokens"];
+    let common = [
+        "applied",
+        "dead_letters",
+        "events",
+        "outbox_leases",
+        "seaql_migrations",
+        "sessions",
+        "sink_cursors",
+        "tokens",
+    ];
     let path = folder.path().join("site.db");
     let engine = Engine::open(Config::at(&path), Some(Role::Site)).await.expect("opens");
     assert_eq!(texts(&raw(&path).await, TABLES).await, common);
@@ -106,7 +115,7 @@ async fn events_from_before_the_order_of_commits_follow_each_other_by_their_time
     old.execute_unprepared(insert).await.expect("is written");
     old.close().await.expect("closes");
     let engine = Engine::open(Config::at(&path), Some(Role::Site)).await.expect("opens");
-    let events = engine.events_after(Nat(0), 10).await.expect("is answered");
+    let events = engine.outbox_take("", None, Some(Nat(0)), 10).await.expect("is answered");
     let told: Vec<_> = events.iter().map(|waiting| (waiting.event.seq, &waiting.event.detail)).collect();
     assert_eq!(told, [(Nat(1_700_000_000_000_000), &None)]);
     engine.close().await.expect("closes");

@@ -189,7 +189,7 @@ impl Scratch {
     }
 
     pub(crate) async fn events(&self) -> Vec<u128> {
-        let waiting = self.engine.outbox_take("nobody", 10_000).await.expect("the store answers");
+        let waiting = self.engine.outbox_take("nobody", None, None, 10_000).await.expect("the store answers");
         waiting.iter().map(|w| w.event.id.as_u128()).collect()
     }
 }

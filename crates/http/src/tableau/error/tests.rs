@@ -53,6 +53,7 @@ fn every_application_error_has_its_code() {
         (bad("username"), Place::Session, 400_000),
         (Error::BadRequest { field: "cursor", reason: "is not ours".to_owned() }, Place::Session, 400_000),
         (Error::TooManyAttempts { retry_after_s: 7 }, Place::SignIn, 429_000),
+        (Error::AuditUnavailable, Place::SignIn, 503_000),
         (Error::Unavailable { cause: "disk".to_owned() }, Place::SignIn, 503_000),
     ] {
         assert_eq!(of(error.clone(), place).0, code, "{error:?}");

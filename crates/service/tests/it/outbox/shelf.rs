@@ -1,0 +1,368 @@
+//! A store that several services may share, and a sink that does what it is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use patd_core::changes::{Changes, Row};
+use patd_core::event::Event;
+use patd_core::id::SiteLuid;
+use patd_core::name::ContentUrl;
+use patd_core::record::Policy;
+use patd_core::time::Span;
+use patd_service::hash_pool::Hashers;
+use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::ports::*;
+use patd_service::service::Service;
+use patd_service::start::{Parts, SitePlan};
+use serde_json::Value;
+use tokio::time::Instant;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::memory::{Counting, Memory, PlainHasher, View};
+
+/// What all views of the store share.
+#[derive(Default)]
+pub(crate) struct Kept {
+    rows: Arc<Memory>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    events: Vec<Event>,
+    cursors: HashMap<Outlet, u64>,
+    letters: BTreeMap<(String, u64), DeadLetter>,
+    leases: HashMap<String, (Option<Uuid>, u64)>,
+    acks: usize,
+    /// Holders whose claims do not arrive.
+    cut_off: HashSet<Uuid>,
+}
+
+impl Kept {
+    pub(crate) fn acks(&self) -> usize {
+        self.inner.lock().expect("no poison").acks
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.inner.lock().expect("no poison").events.clone()
+    }
+
+    /// From now on nobody who holds a lease can renew it.
+    pub(crate) fn cut_holders_off(&self) {
+        let mut inner = self.inner.lock().expect("no poison");
+        let holders: Vec<_> = inner.leases.values().filter_map(|(holder, _)| *holder).collect();
+        inner.cut_off.extend(holders);
+    }
+}
+
+/// One service's view of it.
+pub(crate) struct Shelf {
+    pub(crate) kept: Arc<Kept>,
+    pub(crate) shared: bool,
+}
+
+impl Shelf {
+    fn rows(&self) -> View {
+        View(Arc::clone(&self.kept.rows))
+    }
+
+    fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Inner) -> Result<T, StoreError>,
+    ) -> Answer<Result<T, StoreError>> {
+        let done = work(&mut self.kept.inner.lock().expect("no poison"));
+        Box::pin(async move { done })
+    }
+}
+
+impl Inner {
+    fn through(&self, of: &Outlet) -> u64 {
+        self.cursors.get(of).copied().unwrap_or(0)
+    }
+
+    fn waiting(&self, scope: Option<Scope>, after: u64) -> Vec<Waiting> {
+        let all = (1..).zip(&self.events).map(|(position, event)| Waiting { position, event: event.clone() });
+        all.filter(|w| w.position > after && scope.is_none_or(|scope| scope == Scope::of(&w.event))).collect()
+    }
+}
+
+impl Store for Shelf {
+    fn name(&self) -> &str {
+        "shelf"
+    }
+
+    fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>> {
+        if let [Query::Sites] = queries.as_slice() {
+            let sites = self.kept.rows.all().into_iter();
+            let sites = sites.filter_map(|row| if let Row::Site(site) = row { Some(site) } else { None });
+            let found = vec![Found::Sites(sites.collect())];
+            return Box::pin(async move { Ok(found) });
+        }
+        self.rows().query(queries)
+    }
+
+    fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>> {
+        self.kept.inner.lock().expect("no poison").events.extend(changes.events.iter().cloned());
+        self.rows().apply(changes)
+    }
+
+    fn outbox_take(
+        &self,
+        of: &Outlet,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        self.with(|inner| {
+            let mut waiting = inner.waiting(of.scope, after.unwrap_or_else(|| inner.through(of)));
+            waiting.truncate(limit as usize);
+            Ok(waiting)
+        })
+    }
+
+    fn events_after(&self, position: u64, _limit: u32) -> Answer<Result<Vec<Waiting>, StoreError>> {
+        self.with(|inner| Ok(inner.waiting(None, position)))
+    }
+
+    fn outbox_ack(&self, of: &Outlet, through: u64, dead: Vec<DeadLetter>) -> Answer<Result<(), StoreError>> {
+        self.with(|inner| {
+            inner.acks += 1;
+            let cursor = inner.cursors.entry(of.clone()).or_default();
+            *cursor = through.max(*cursor);
+            let key = |letter: &DeadLetter| (of.sink.clone(), letter.position);
+            inner.letters.extend(dead.into_iter().map(|letter| (key(&letter), letter)));
+            Ok(())
+        })
+    }
+
+    fn outbox_status(&self, sink: &str, scope: Scope) -> Answer<Result<OutboxStatus, StoreError>> {
+        let of = Outlet { sink: sink.to_owned(), scope: Some(scope) };
+        self.with(|inner| {
+            let waiting = inner.waiting(Some(scope), inner.through(&of));
+            let dead = inner.letters.values().filter(|letter| Scope::of(&letter.event) == scope).count();
+            Ok(OutboxStatus {
+                through: inner.through(&of),
+                waiting: waiting.len() as u64,
+                oldest: waiting.first().map(|first| first.event.time),
+                dead: dead as u64,
+            })
+        })
+    }
+
+    fn dead_letters(
+        &self,
+        of: &Outlet,
+        after: u64,
+        limit: u32,
+    ) -> Answer<Result<Vec<DeadLetter>, StoreError>> {
+        self.with(|inner| {
+            let of_scope = inner
+                .letters
+                .iter()
+                .filter(|((sink, _), _)| *sink == of.sink)
+                .map(|(_, letter)| letter)
+                .filter(|letter| of.scope.is_none_or(|scope| scope == Scope::of(&letter.event)));
+            Ok(of_scope.filter(|letter| letter.position > after).take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn dead_letters_forget(&self, sink: &str, positions: Vec<u64>) -> Answer<Result<u64, StoreError>> {
+        self.with(|inner| {
+            let before = inner.letters.len();
+            inner.letters.retain(|(of, position), _| of != sink || !positions.contains(position));
+            Ok((before - inner.letters.len()) as u64)
+        })
+    }
+
+    fn outbox_lease(
+        &self,
+        holder: Uuid,
+        claims: Vec<LeaseClaim>,
+        release: Vec<String>,
+    ) -> Answer<Result<Vec<LeaseSeen>, StoreError>> {
+        self.with(|inner| {
+            if inner.cut_off.contains(&holder) {
+                return Err(StoreError::Unavailable("cut off".to_owned()));
+            }
+            let mut now = Vec::new();
+            for claim in claims {
+                let (held, beat) = inner.leases.entry(claim.name).or_default();
+                let seen = held.map(|holder| LeaseSeen { holder, beat: *beat });
+                if seen.is_none_or(|seen| seen.holder == holder || claim.seen == Some(seen)) {
+                    (*held, *beat) = (Some(holder), *beat + 1);
+                }
+                now.push(LeaseSeen { holder: held.unwrap_or(holder), beat: *beat });
+            }
+            for name in release {
+                if let Some((held, beat)) = inner.leases.get_mut(&name)
+                    && *held == Some(holder)
+                {
+                    (*held, *beat) = (None, *beat + 1);
+                }
+            }
+            Ok(now)
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    fn health(&self) -> Answer<Result<(), StoreError>> {
+        self.rows().health()
+    }
+
+    fn schema(&self) -> Answer<Result<SchemaStatus, StoreError>> {
+        self.rows().schema()
+    }
+
+    fn backup(&self, path: &str) -> Answer<Result<(), StoreError>> {
+        self.rows().backup(path)
+    }
+
+    fn stop(&self) -> Answer<Result<(), StoreError>> {
+        self.rows().stop()
+    }
+}
+
+impl StoreOpener for Shelf {
+    fn open(&self, _store: &str, _site: Option<SiteLuid>) -> Answer<Result<Arc<dyn Store>, StoreError>> {
+        let view: Arc<dyn Store> = Arc::new(Self { kept: Arc::clone(&self.kept), shared: self.shared });
+        Box::pin(async move { Ok(view) })
+    }
+}
+
+/// A delivery of one event.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    /// By which service.
+    pub(crate) by: u64,
+    pub(crate) at: Instant,
+    pub(crate) id: String,
+    pub(crate) source: String,
+}
+
+/// What a sink has got, and what it does not want.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) got: Mutex<Vec<Delivery>>,
+    /// Parts of events: one that has any of them makes the batch fail.
+    pub(crate) fails: Mutex<Vec<String>>,
+    /// One that has any of them makes the batch rejected.
+    pub(crate) rejects: Mutex<Vec<String>>,
+}
+
+impl Book {
+    pub(crate) fn got(&self) -> Vec<Delivery> {
+        self.got.lock().expect("no poison").clone()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.got().into_iter().map(|delivery| delivery.id).collect()
+    }
+
+    pub(crate) fn fail(&self, parts: &[&str]) {
+        *self.fails.lock().expect("no poison") = parts.iter().map(|part| (*part).to_owned()).collect();
+    }
+
+    pub(crate) fn reject(&self, parts: &[&str]) {
+        *self.rejects.lock().expect("no poison") = parts.iter().map(|part| (*part).to_owned()).collect();
+    }
+}
+
+struct TestSink {
+    by: u64,
+    book: Arc<Book>,
+    terms: Arc<Terms>,
+}
+
+impl AuditSink for TestSink {
+    fn name(&self) -> &str {
+        "file"
+    }
+
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms)
+    }
+
+    fn deliver(&self, events: Vec<Value>) -> Answer<Result<Delivered, SinkError>> {
+        let (book, by) = (Arc::clone(&self.book), self.by);
+        Box::pin(async move {
+            let has = |parts: &Mutex<Vec<String>>| {
+                let parts = parts.lock().expect("no poison");
+                events.iter().any(|event| parts.iter().any(|part| event.to_string().contains(part)))
+            };
+            if has(&book.fails) {
+                return Err(SinkError::Unavailable("told to fail".to_owned()));
+            }
+            if has(&book.rejects) {
+                return Err(SinkError::Rejected("told to reject".to_owned()));
+            }
+            let text = |event: &Value, member: &str| event[member].as_str().unwrap_or_default().to_owned();
+            let at = Instant::now();
+            let got =
+                events.iter().map(|e| Delivery { by, at, id: text(e, "id"), source: text(e, "source") });
+            book.got.lock().expect("no poison").extend(got);
+            Ok(Delivered { through: events.len(), rejected: Vec::new() })
+        })
+    }
+
+    fn stop(&self) -> Answer<Result<(), SinkError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Different at each look, and from service to service.
+struct Seeded(AtomicU64);
+
+impl Random for Seeded {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            chunk.copy_from_slice(&(next ^ next >> 29).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A service on a shelf, with the sites `acme` and `globex` and one sink.
+pub(crate) async fn start(number: u64, shelf: Shelf, book: &Arc<Book>, terms: Terms) -> Arc<Service> {
+    let attempts = Attempts { free: 100, first_delay: Span::days(1), max_delay: Span::days(1) };
+    let sink = TestSink { by: number, book: Arc::clone(book), terms: Arc::new(terms) };
+    Service::start(Parts {
+        clock: Arc::new(Counting::new()),
+        random: Arc::new(Seeded(AtomicU64::new(number << 40))),
+        key: Zeroizing::new([7; 32]),
+        hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
+        password_hasher: "plain".to_owned(),
+        opener: Arc::new(shelf),
+        directory: "directory".to_owned(),
+        sites: vec![plan("acme"), plan("globex")],
+        sinks: vec![Arc::new(sink)],
+        limits: LimitPolicy { account: attempts, address: attempts },
+    })
+    .await
+    .expect("the service starts")
+}
+
+fn plan(key: &str) -> SitePlan {
+    SitePlan {
+        key: key.to_owned(),
+        content_url: ContentUrl::parse(key).expect("a content URL"),
+        name: key.to_owned(),
+        policy: Policy {
+            pat_enabled: true,
+            mint_allowed: true,
+            max_lifetime: Span::days(365),
+            idle_limit: Span::days(15),
+            session_lifetime: Span::minutes(120),
+            tokens_per_user: 10,
+            foreign_tokens: true,
+            switch_site: false,
+        },
+        store: "sites".to_owned(),
+        token_hasher: "plain".to_owned(),
+        password_hasher: "plain".to_owned(),
+        sinks: vec!["file".to_owned()],
+    }
+}
