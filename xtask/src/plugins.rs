@@ -205,11 +205,11 @@ mod tests {
         }
         assert!(sources.iter().all(|source| source.name != FAULTY));
         let in_c: Vec<_> = sources.iter().filter(|source| source.script).map(|source| &source.name).collect();
-        assert_eq!(in_c, ["example-hasher-c"]);
+        assert_eq!(in_c, ["example-hasher-c", "example-sink-c"]);
     }
 
     #[test]
-    fn the_example_in_c_builds_without_a_warning_and_shows_one_symbol() {
+    fn the_examples_in_c_build_without_a_warning_and_show_one_symbol() {
         let root = Workspace::find().expect("a workspace").root;
         let folder = tempfile::tempdir().expect("a folder");
         let library = folder.path().join("plugin.so");
@@ -218,10 +218,12 @@ mod tests {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).expect("text")
         };
-        let script = root.join("plugins/example-hasher-c/build.sh");
-        run(Command::new("sh").arg(script).arg(&library).env("WERROR", "1"));
-        let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
-        assert_eq!(symbols.lines().count(), 1, "{symbols}");
-        assert!(symbols.trim().ends_with("patd_plugin_v1"), "{symbols}");
+        for name in ["example-hasher-c", "example-sink-c"] {
+            let script = root.join("plugins").join(name).join("build.sh");
+            run(Command::new("sh").arg(script).arg(&library).env("WERROR", "1"));
+            let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+            assert_eq!(symbols.lines().count(), 1, "{name}: {symbols}");
+            assert!(symbols.trim().ends_with("patd_plugin_v1"), "{name}: {symbols}");
+        }
     }
 }

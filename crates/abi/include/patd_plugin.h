@@ -86,7 +86,7 @@
 #define PATD_OP_START 1
 
 /**
- * Every service: finish what is in flight, join every thread, close resources, answer last. No request follows.
+ * Every service: finish what is in flight, let every other thread end, close resources, answer last. No request follows.
  */
 #define PATD_OP_STOP 2
 
@@ -282,7 +282,8 @@ typedef struct {
  * What the host offers to one instance. Table and `ctx` are valid for the life of the process, also after `destroy`.
  * Every function is `[thread-safe] [never-blocks]` from any thread of the plug-in, never calls back into the plug-in (so
  * it may be called under the plug-in's own lock), and copies what it is lent before it returns. Look at `struct_size`
- * before you use a function beyond those of ABI 1.0, and at the pointer: a host may leave one NULL.
+ * before you use a function, and at the pointer: a host may leave one NULL. A `create` whose plug-in cannot do without a
+ * function that is not there (a service without `complete`) is INVALID.
  */
 typedef struct {
   /**
@@ -317,8 +318,10 @@ typedef struct {
   int64_t (*now_unix_ms)(void *ctx);
   /**
    * Answers a request that `submit` took, exactly once, from any thread, also from within `submit`. `payload` is the
-   * operation's answer when `status` is OK; `detail` is one sentence for the operator's log when it is not. Both stay
-   * the caller's. A number that nobody waits for is counted and otherwise ignored. `[thread-safe] [never-blocks]`
+   * operation's answer when `status` is OK, and `detail` is then empty (OK with a detail counts as a failure); else `detail` is
+   * one sentence for the operator's log. Both stay the caller's. A number that nobody waits for is counted and otherwise
+   * ignored. After the answer to STOP the instance may be destroyed at once, on another thread: touch nothing of it any
+   * more. `[thread-safe] [never-blocks]`
    */
   void (*complete)(void *ctx, uint64_t request_id, patd_status status, patd_bytes payload, patd_bytes detail);
   /**
@@ -375,7 +378,7 @@ typedef struct {
   uint64_t flags;
   /**
    * Makes an instance from its configuration. Unknown keys and wrong types are INVALID, with one sentence in `detail` that
-   * names the key and what it accepts, never a value. On OK the plug-in has stored its own pointer in `*out_self`; it
+   * names the key (an unknown one too, if it is short and printable) and what is accepted, never a value. On OK the plug-in has stored its own pointer in `*out_self`; it
    * is only ever handed back. No IO, no threads. `[init]`
    */
   patd_status (*create)(const patd_create *input, void **out_self, patd_out detail);
@@ -447,7 +450,8 @@ typedef struct {
  *
  * `submit` answers OK exactly when one patd_host.complete for that id follows (or has already happened). The host sends
  * START first (HEALTH and a store's SCHEMA_STATUS and MIGRATE may come before it; after a failed START it may try again)
- * and STOP last and once, also when there was no START or none that worked; `destroy` comes after STOP was answered.
+ * and STOP last, also when there was no START or none that worked; it comes again only when it failed or was not answered in
+ * time. `destroy` comes after STOP was answered.
  */
 typedef struct {
   /**
@@ -469,7 +473,8 @@ typedef struct {
   patd_status (*create)(const patd_create *input, void **out_self, patd_out detail);
   /**
    * Frees an instance after STOP was answered, or one that never got a request. Joins what threads are left. Nothing else
-   * runs on it and nothing follows. It is not called for an instance that did not stop in time. `[init]`
+   * runs on it, but for what is left of the call to `complete` that answered STOP, and nothing follows. It is not called for
+   * an instance that did not stop in time. `[init]`
    */
   void (*destroy)(void *me);
   /**
@@ -573,7 +578,8 @@ typedef struct {
  */
 #define PATD_STATUS_INTERNAL 8
 
-/** Initialises a patd_bytes from a string literal: `static const patd_bytes name = PATD_LITERAL("text");` */
+/** Initialises a patd_bytes from a string literal: `static const patd_bytes name = PATD_LITERAL("text");`, and within an
+ * expression `(patd_bytes)PATD_LITERAL("text")`. */
 #define PATD_LITERAL(text) { (const uint8_t *)(text), sizeof(text) - 1 }
 
 /** Makes a symbol visible; everything else is best hidden (-fvisibility=hidden). */

@@ -93,7 +93,8 @@ pub struct Out {
 /// What the host offers to one instance. Table and `ctx` are valid for the life of the process, also after `destroy`.
 /// Every function is `[thread-safe] [never-blocks]` from any thread of the plug-in, never calls back into the plug-in (so
 /// it may be called under the plug-in's own lock), and copies what it is lent before it returns. Look at `struct_size`
-/// before you use a function beyond those of ABI 1.0, and at the pointer: a host may leave one NULL.
+/// before you use a function, and at the pointer: a host may leave one NULL. A `create` whose plug-in cannot do without a
+/// function that is not there (a service without `complete`) is INVALID.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Host {
@@ -117,8 +118,10 @@ pub struct Host {
     /// The host's clock: milliseconds since 1970, UTC. `[thread-safe] [never-blocks]`
     pub now_unix_ms: Option<unsafe extern "C" fn(ctx: *mut c_void) -> i64>,
     /// Answers a request that `submit` took, exactly once, from any thread, also from within `submit`. `payload` is the
-    /// operation's answer when `status` is OK; `detail` is one sentence for the operator's log when it is not. Both stay
-    /// the caller's. A number that nobody waits for is counted and otherwise ignored. `[thread-safe] [never-blocks]`
+    /// operation's answer when `status` is OK, and `detail` is then empty (OK with a detail counts as a failure); else `detail` is
+    /// one sentence for the operator's log. Both stay the caller's. A number that nobody waits for is counted and otherwise
+    /// ignored. After the answer to STOP the instance may be destroyed at once, on another thread: touch nothing of it any
+    /// more. `[thread-safe] [never-blocks]`
     pub complete: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -171,7 +174,7 @@ pub struct Hasher {
     /// `PATD_FLAG_…`; 0 for a hasher.
     pub flags: u64,
     /// Makes an instance from its configuration. Unknown keys and wrong types are INVALID, with one sentence in `detail` that
-    /// names the key and what it accepts, never a value. On OK the plug-in has stored its own pointer in `*out_self`; it
+    /// names the key (an unknown one too, if it is short and printable) and what is accepted, never a value. On OK the plug-in has stored its own pointer in `*out_self`; it
     /// is only ever handed back. No IO, no threads. `[init]`
     pub create:
         Option<unsafe extern "C" fn(input: *const Create, out_self: *mut *mut c_void, detail: Out) -> Status>,
@@ -228,7 +231,8 @@ pub struct Request {
 ///
 /// `submit` answers OK exactly when one [`Host::complete`] for that id follows (or has already happened). The host sends
 /// START first (HEALTH and a store's SCHEMA_STATUS and MIGRATE may come before it; after a failed START it may try again)
-/// and STOP last and once, also when there was no START or none that worked; `destroy` comes after STOP was answered.
+/// and STOP last, also when there was no START or none that worked; it comes again only when it failed or was not answered in
+/// time. `destroy` comes after STOP was answered.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Service {
@@ -243,7 +247,8 @@ pub struct Service {
     pub create:
         Option<unsafe extern "C" fn(input: *const Create, out_self: *mut *mut c_void, detail: Out) -> Status>,
     /// Frees an instance after STOP was answered, or one that never got a request. Joins what threads are left. Nothing else
-    /// runs on it and nothing follows. It is not called for an instance that did not stop in time. `[init]`
+    /// runs on it, but for what is left of the call to `complete` that answered STOP, and nothing follows. It is not called for
+    /// an instance that did not stop in time. `[init]`
     pub destroy: Option<unsafe extern "C" fn(me: *mut c_void)>,
     /// Writes the description, a JSON object (see the guide). `me` is NULL before `create`. `[thread-safe]`
     pub describe: Option<unsafe extern "C" fn(me: *mut c_void, json: Out) -> Status>,

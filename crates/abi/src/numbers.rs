@@ -29,7 +29,7 @@ pub mod status {
 pub mod op {
     /// Every service: open resources and begin to serve. Threads may be started from here on.
     pub const START: u32 = 1;
-    /// Every service: finish what is in flight, join every thread, close resources, answer last. No request follows.
+    /// Every service: finish what is in flight, let every other thread end, close resources, answer last. No request follows.
     pub const STOP: u32 = 2;
     /// Every service: OK when requests would be served now.
     pub const HEALTH: u32 = 3;
