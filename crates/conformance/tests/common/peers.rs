@@ -15,6 +15,10 @@ pub(crate) fn config(plugin: &str) -> Option<Value> {
             Some(json!({ "url": format!("http://127.0.0.1:{}/", serve(http)), "secrets": [secret] }))
         }
         "audit-syslog" => Some(json!({ "address": format!("tcp://127.0.0.1:{}", serve(swallow)) })),
+        "audit-email" => {
+            let smtp = format!("smtp://127.0.0.1:{}", serve(smtp));
+            Some(json!({ "smtp": smtp, "starttls": "off", "from": "patd@example.com" }))
+        }
         _ => None,
     }
 }
@@ -54,4 +58,15 @@ fn http(stream: TcpStream) -> std::io::Result<()> {
         std::io::copy(&mut requests.by_ref().take(length), &mut std::io::sink())?;
         answers.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
     }
+}
+
+/// Greets and says yes. No mail is sent, as the kit's events have no recipients.
+fn smtp(stream: TcpStream) -> std::io::Result<()> {
+    let mut answers = stream.try_clone()?;
+    answers.write_all(b"220 kit\r\n")?;
+    for line in BufReader::new(stream).lines() {
+        line?;
+        answers.write_all(b"250 kit\r\n")?;
+    }
+    Ok(())
 }

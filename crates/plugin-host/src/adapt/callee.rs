@@ -47,6 +47,15 @@ impl Callee {
         }
     }
 
+    /// Whether the instance in service says that it wants something; no while there is none.
+    pub(super) fn wants(&self, what: &str) -> bool {
+        let wants = |handle: &ServiceHandle| handle.description().wants.iter().any(|wanted| wanted == what);
+        match self {
+            Self::Instance(handle) => wants(handle),
+            Self::Slot(slot) => slot.lease_now().is_ok_and(|lease| wants(&lease)),
+        }
+    }
+
     pub(super) async fn stop(&self, timeout: Duration) -> Result<(), CallError> {
         match self {
             Self::Instance(handle) => handle.stop(timeout).await,

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use patd_abi::op;
-use patd_proto::audit::{self, Deliver, event_id};
-use patd_service::ports::{Answer, AuditSink, Delivered, SinkError, Terms};
+use patd_proto::audit::{self, Deliver, WANTS_RECIPIENTS, event_id};
+use patd_service::ports::{Answer, AuditSink, Delivered, Recipient, Recipients, SinkError, Terms};
 
 use super::callee::Callee;
 use crate::{CallError, ServiceHandle, ServiceSlot};
@@ -44,6 +44,35 @@ impl PluginSink {
         self.terms = Arc::new(terms);
         self
     }
+
+    fn send(
+        &self,
+        events: Vec<serde_json::Value>,
+        recipients: Option<Recipients>,
+    ) -> Answer<Result<Delivered, SinkError>> {
+        let (callee, timeout) = (self.callee.clone(), self.timeout);
+        let number = self.batches.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let ids: Vec<String> =
+                events.iter().map(|event| event_id(event).unwrap_or_default().to_owned()).collect();
+            let Some(first) = ids.first() else { return Ok(Delivered::default()) };
+            let batch_id = format!("{number}-{first}");
+            let handle = callee.get(timeout).await.map_err(failed)?;
+            if recipients.is_none() && handle.description().wants.iter().any(|one| one == WANTS_RECIPIENTS) {
+                // It came into service after it was asked what it wants. Without recipients it would drop the events.
+                return Err(SinkError::Unavailable("the sink has only just come into service".into()));
+            }
+            let recipients = recipients.unwrap_or_default().into_iter().map(crossing).collect();
+            let payload = serde_json::to_vec(&Deliver { batch_id, events, recipients })
+                .map_err(|error| SinkError::Rejected(error.to_string()))?;
+            let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;
+            let answer: Result<audit::Delivered, _> = serde_json::from_slice(&answer);
+            handle.read_back(answer.is_ok());
+            let answer = answer
+                .map_err(|error| SinkError::Unavailable(format!("the answer does not read: {error}")))?;
+            delivered(&ids, answer)
+        })
+    }
 }
 
 impl AuditSink for PluginSink {
@@ -56,23 +85,19 @@ impl AuditSink for PluginSink {
     }
 
     fn deliver(&self, events: Vec<serde_json::Value>) -> Answer<Result<Delivered, SinkError>> {
-        let (callee, timeout) = (self.callee.clone(), self.timeout);
-        let number = self.batches.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move {
-            let ids: Vec<String> =
-                events.iter().map(|event| event_id(event).unwrap_or_default().to_owned()).collect();
-            let Some(first) = ids.first() else { return Ok(Delivered::default()) };
-            let batch_id = format!("{number}-{first}");
-            let payload = serde_json::to_vec(&Deliver { batch_id, events, ..Deliver::default() })
-                .map_err(|error| SinkError::Rejected(error.to_string()))?;
-            let handle = callee.get(timeout).await.map_err(failed)?;
-            let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;
-            let answer: Result<audit::Delivered, _> = serde_json::from_slice(&answer);
-            handle.read_back(answer.is_ok());
-            let answer = answer
-                .map_err(|error| SinkError::Unavailable(format!("the answer does not read: {error}")))?;
-            delivered(&ids, answer)
-        })
+        self.send(events, None)
+    }
+
+    fn wants_recipients(&self) -> bool {
+        self.callee.wants(WANTS_RECIPIENTS)
+    }
+
+    fn deliver_to(
+        &self,
+        events: Vec<serde_json::Value>,
+        recipients: Recipients,
+    ) -> Answer<Result<Delivered, SinkError>> {
+        self.send(events, Some(recipients))
     }
 
     fn stop(&self) -> Answer<Result<(), SinkError>> {
@@ -83,6 +108,12 @@ impl AuditSink for PluginSink {
     fn unready(&self) -> Option<String> {
         self.callee.unready()
     }
+}
+
+/// Recipients of one event as they cross the boundary.
+fn crossing((id, told): (String, Vec<Recipient>)) -> (String, Vec<audit::Recipient>) {
+    let crossing = |Recipient { email, name }| audit::Recipient { email, name: Some(name) };
+    (id, told.into_iter().map(crossing).collect())
 }
 
 fn failed(error: CallError) -> SinkError {

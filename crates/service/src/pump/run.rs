@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::lane::Lane;
 use super::lease::give_back;
-use crate::cloud_event::event_json;
 use crate::ports::{AuditSink, DeadLetter, Delivered, Scope, SinkError, Terms, Waiting};
 use crate::service::Service;
 
@@ -216,7 +215,7 @@ impl Service {
         let _turn = lane.turn.lock().await;
         let ended = || SinkError::Unavailable("another daemon took over".to_owned());
         let left = lane.hold.left().ok_or_else(ended)?;
-        let delivery = sink.deliver(events.iter().map(|waiting| event_json(&waiting.event)).collect());
+        let delivery = self.bring(sink, events.iter().map(|waiting| &waiting.event));
         tokio::time::timeout(left, delivery).await.unwrap_or_else(|_| Err(ended()))
     }
 
