@@ -8,6 +8,8 @@ mod harness;
 mod hashers;
 mod hostile;
 mod hostile_plugins;
+mod leaks;
+mod live;
 mod outbox;
 mod people;
 mod race;

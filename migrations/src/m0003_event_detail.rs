@@ -27,6 +27,6 @@ impl MigrationTrait for Migration {
         // Events from before follow each other by their time.
         let earlier = Query::update().table("events").value("seq", Expr::col("time")).to_owned();
         manager.execute(earlier).await?;
-        manager.create_index(index("events_seq", "events", &["seq", "site"])).await
+        manager.create_index(index("events_seq", "events", &["site", "seq"])).await
     }
 }

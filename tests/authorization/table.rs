@@ -182,6 +182,7 @@ pub(super) static TABLE: &[Row] = &[
     ),
     row("GET /v1/sites/{site}/events", OTHER, "", REQUIRED, [DENIED, all("200"), UNKNOWN]),
     // No session gets in here; the site's own credential does, whoever else comes with it.
+    row("POST /v1/leaks", OTHER, r#"{"tokens": ["patd_1_2_3"]}"#, "202", [all("202"); 3]),
     row("POST /v1/sites/{site}/introspect", OTHER, "token=$session", REQUIRED, [all(REQUIRED); 3]),
     row(
         "POST /v1/sites/{site}/introspect",

@@ -27,7 +27,9 @@ async fn every_patd_command_does_the_same_beside_a_daemon_and_without_one() {
 }
 
 fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str) {
-    for words in [["config", "check"].as_slice(), &["routes"], &["problems"], &["openapi"], &["doctor"]] {
+    for words in
+        [["config", "check"].as_slice(), &["routes"], &["problems"], &["events"], &["openapi"], &["doctor"]]
+    {
         patd.json(words, "");
         patd.run(words, "").with_code(0);
     }
@@ -56,6 +58,16 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     patd.run(&["user", "disable", "nobody"], "").with_code(1);
 
     let secret = facts.text("/tokens/member/secret");
+    let checked = patd.json(&["token", "check"], &format!("{secret}\n"));
+    assert_eq!(
+        (&checked["well_formed"], text(&checked, "/id")),
+        (&true.into(), facts.text("/tokens/member/id").to_owned())
+    );
+    let typo = format!("{}{}", &secret[..secret.len() - 1], if secret.ends_with('0') { '1' } else { '0' });
+    for other in [typo.as_str(), "", "password"] {
+        let said = patd.run(&["token", "check", "--output", "json"], other).with_code(1);
+        assert!(!(said.out.contains(&typo[10..]) || said.err.contains(&typo[10..])), "the text is shown");
+    }
     let known = patd.json(&["verify"], &format!("{secret}\n"));
     assert_eq!(
         (&known["id"], &known["live"]),

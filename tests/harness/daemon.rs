@@ -16,6 +16,7 @@ const WIDE: &str = "attempts_per_account = 1000000
 attempts_per_address = 1000000
 max_connections = 20000
 hash_queue = 4096
+leak_reports_per_hour = 1000000
 ";
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);

@@ -67,7 +67,9 @@ fn files(workspace: &Workspace) -> Result<Vec<(&'static str, String)>, Failure> 
     let openapi = ask(patd, "openapi")?;
     let routes: Routes = serde_json::from_str(&ask(patd, "routes")?).context("`patd routes`")?;
     let problems: Vec<Problem> = serde_json::from_str(&ask(patd, "problems")?).context("`patd problems`")?;
+    let events: Vocabulary = serde_json::from_str(&ask(patd, "events")?).context("`patd events`")?;
     Ok(vec![
+        ("docs/events.md", events_page(&events)),
         ("docs/openapi.json", openapi),
         ("docs/routes.md", routes_page(&routes)),
         ("docs/problems.md", problems_page(&problems)),
@@ -117,6 +119,32 @@ struct Problem {
     remedy: String,
 }
 
+#[derive(Deserialize)]
+struct Vocabulary {
+    dataschema: String,
+    envelope: Vec<Member>,
+    data: Vec<Member>,
+    types: Vec<EventType>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    name: String,
+    meaning: String,
+    everywhere: bool,
+}
+
+#[derive(Deserialize)]
+struct EventType {
+    name: String,
+    when: String,
+    severity: String,
+    class: String,
+    class_uid: u32,
+    activity_id: u32,
+    members: Vec<String>,
+}
+
 const GENERATED: &str = "<!-- Written by `cargo xtask codegen`; do not edit. -->\n\n";
 
 fn routes_page(routes: &Routes) -> String {
@@ -145,6 +173,44 @@ fn problems_page(problems: &[Problem]) -> String {
     );
     for Problem { name, status, title, remedy } in problems {
         page.push_str(&format!("| `{name}` | {status} | {title} | {remedy} |\n"));
+    }
+    page
+}
+
+fn events_page(vocabulary: &Vocabulary) -> String {
+    let Vocabulary { dataschema, envelope, data, types } = vocabulary;
+    let mut page = format!(
+        "{GENERATED}# Audit events\n\nEvery event is a [CloudEvent 1.0](https://cloudevents.io) in JSON, the same in \
+         `GET /v1/sites/{{site}}/events`, in its live stream and in every sink. Each is written with the change that it \
+         tells of, or neither is. No event holds a secret or a digest.\n\n\
+         ## Version\n\nThe vocabulary's version is the attribute `dataschema`, now `{dataschema}`. Within a version \
+         types, members and words of `reason` are only added, and none changes its meaning: readers ignore what they do \
+         not know. A change that breaks readers gets the next number.\n\n\
+         ## Attributes\n\n| attribute | meaning |\n|---|---|\n"
+    );
+    for Member { name, meaning, .. } in envelope {
+        page.push_str(&format!("| `{name}` | {meaning} |\n"));
+    }
+    page.push_str("| `data` | The members below. |\n");
+    page.push_str(
+        "\n## Members of `data`\n\nOne without a value is left out. Those marked * are in events of the types that name \
+         them, and in no others.\n\n| member | meaning |\n|---|---|\n",
+    );
+    for Member { name, meaning, everywhere } in data {
+        page.push_str(&format!("| `{name}`{} | {meaning} |\n", if *everywhere { "" } else { " *" }));
+    }
+    page.push_str(
+        "\n## Types\n\nSeverity is OCSF's. Class and activity are those of [OCSF](https://schema.ocsf.io) 1.3; activity 99 \
+         is what the class has no number for. `patd.notice.*` are messages to people, which follow from other events: they \
+         are no activities of their own.\n\n\
+         | type | when | severity | class | activity | members * |\n|---|---|---|---|---|---|\n",
+    );
+    for EventType { name, when, severity, class, class_uid, activity_id, members } in types {
+        let members: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
+        page.push_str(&format!(
+            "| `{name}` | {when} | {severity} | {class} ({class_uid}) | {activity_id} | {} |\n",
+            members.join(", ")
+        ));
     }
     page
 }

@@ -61,7 +61,7 @@ enum Task {
     /// A private patd with sample sites and accounts, for scripts and for trying things.
     #[command(subcommand)]
     Env(env::Command),
-    /// Write docs/openapi.json, docs/routes.md, docs/problems.md and the C header of plug-ins from the code.
+    /// Write docs/openapi.json, docs/routes.md, docs/problems.md, docs/events.md and the C header of plug-ins from the code.
     Codegen(codegen::Args),
     /// What validate and sign-in cost, against nginx in the same run; writes `<target>/bench/report.md`.
     Bench(bench::Args),

@@ -34,6 +34,7 @@ pub use plugin_config::{PluginConfig, SettingError};
 pub use resolved::{ResolvedSite, Unpinned};
 pub use sections::defaults::Defaults;
 pub use sections::hashers::Hasher;
+pub use sections::leaks::{KeyFile, KeyText, LeakKey, Leaks};
 pub use sections::limits::Limits;
 pub use sections::log::{Log, LogFormat, LogLevel};
 pub use sections::plugins::Plugins;
@@ -61,6 +62,8 @@ pub struct Config {
     pub log: Log,
     /// `[limits]`: what strangers may ask for.
     pub limits: Limits,
+    /// `[leaks]`: whose reports of leaked secrets are believed.
+    pub leaks: Leaks,
     /// `[plugins]`: where plug-ins lie.
     pub plugins: Plugins,
     /// `[hashers.*]`: how secrets become digests. A file with this section replaces the default's whole section.
@@ -81,6 +84,7 @@ impl Default for Config {
             server: Server::default(),
             log: Log::default(),
             limits: Limits::default(),
+            leaks: Leaks::default(),
             plugins: Plugins::default(),
             hashers: sections::hashers::default_hashers(),
             stores: sections::stores::default_stores(),
@@ -114,6 +118,7 @@ impl Config {
         let mut check = Check::new(&source);
         config.server.check(&mut check);
         config.limits.check(&mut check);
+        config.leaks.check(&mut check);
         config.plugins.check(&mut check);
         sections::hashers::check(&config, &mut check);
         sections::stores::check(&config, &mut check);

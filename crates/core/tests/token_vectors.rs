@@ -1,7 +1,8 @@
 //! The published examples of token secrets, good and bad, go through the parser.
 #![forbid(unsafe_code)]
 
-use patd_core::token_text::TokenText;
+use patd_core::token_text::{SCANNER_RULE, TokenText};
+use regex::bytes::RegexBuilder;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -34,5 +35,26 @@ fn every_invalid_example_is_refused() {
     for case in invalid {
         let text = case["text"].as_str().expect("a text");
         assert!(TokenText::parse(text).is_err(), "{}: {text}", case["why"]);
+    }
+}
+
+#[test]
+fn the_published_scanner_rules_find_every_valid_example_wherever_it_stands() {
+    let document = include_str!("../../../docs/scanner-rules.md");
+    assert_eq!(
+        document.matches(SCANNER_RULE).count(),
+        2,
+        "the document gives the rule as it is and for gitleaks"
+    );
+    assert!(document.contains(&format!("regex = '''{SCANNER_RULE}'''")), "gitleaks");
+    let rule = RegexBuilder::new(SCANNER_RULE).unicode(false).build().expect("an expression");
+    for case in vectors()["valid"].as_array().expect("a list") {
+        let text = case["text"].as_str().expect("a text");
+        for around in ["{}", "token={}\n", "\"{}\"", "https://x.example/?t={}&u=1", "({}),"] {
+            let found = around.replace("{}", text);
+            let hit = rule.find(found.as_bytes()).unwrap_or_else(|| panic!("not found in {found}"));
+            assert_eq!(hit.as_bytes(), text.as_bytes());
+        }
+        assert!(rule.find(format!("{text}0").as_bytes()).is_none(), "a longer word is another one");
     }
 }

@@ -27,7 +27,7 @@ pub async fn read(body: Body, http: &Http) -> Result<Bytes, Problem> {
             let seconds = limit.as_secs_f64();
             Err(Problem::new(Kind::RequestTimeout, format!("the body took longer than {seconds} s")))
         }
-        Ok(Err(error)) if is_too_large(&error) => Err(body_too_large(http)),
+        Ok(Err(error)) if is_too_large(&error) => Err(body_too_large()),
         Ok(Err(_)) => Err(Problem::invalid_request("the body broke off or is framed wrongly")),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
@@ -59,7 +59,7 @@ pub fn is_plain(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn takes(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
+pub(crate) fn takes(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(Kind::UnsupportedMediaType, detail));
     if !has_media_type(headers, media_type) {
         return refuse(format!("this call takes a body of media type {media_type}"));
@@ -85,7 +85,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Http>> for Json<T> {
 }
 
 /// Reads the one object that a body has to be (serde would take an array for a struct as well).
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::invalid_request(
             "the body is not what this call takes: it is not a JSON object",

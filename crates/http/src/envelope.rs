@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH};
-use axum::http::{HeaderName, HeaderValue, Method, Response};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, Response};
 use axum::middleware::Next;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Limited};
@@ -18,6 +18,7 @@ use patd_service::error::Error;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::native::leaks;
 use crate::problem::{Kind, Problem};
 use crate::state::Http;
 use crate::tableau::{self, FaultOf};
@@ -88,11 +89,12 @@ async fn guarded(http: &Http, id: RequestId, mut request: Request, next: Next) -
     let (parts, body) = request.into_parts();
     let fault_of = FaultOf::new(&parts);
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    let mut response = if length.is_some_and(|n| n > http.limits.max_body_bytes as u64) {
+    let longest = longest_body(&parts.extensions, http);
+    let mut response = if length.is_some_and(|n| n > longest as u64) {
         discard(body, http).await;
-        axum::response::IntoResponse::into_response(body_too_large(http))
+        axum::response::IntoResponse::into_response(body_too_large())
     } else {
-        let body = Body::new(Limited::new(body, http.limits.max_body_bytes));
+        let body = Body::new(Limited::new(body, longest));
         let answer = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
         match tokio::time::timeout(http.limits.request_time, answer).await {
             Ok(Ok(response)) => response,
@@ -130,10 +132,15 @@ async fn discard(body: Body, http: &Http) {
     }
 }
 
+/// Bytes that the body of a request to this route may have.
+fn longest_body(extensions: &Extensions, http: &Http) -> usize {
+    let reports = extensions.get::<MatchedPath>().is_some_and(|path| path.as_str() == leaks::PATH);
+    if reports { leaks::MAX_BODY.max(http.limits.max_body_bytes) } else { http.limits.max_body_bytes }
+}
+
 /// The problem of a body above the limit.
-pub(crate) fn body_too_large(http: &Http) -> Problem {
-    let limit = http.limits.max_body_bytes;
-    Problem::new(Kind::BodyTooLarge, format!("the body is longer than {limit} bytes"))
+pub(crate) fn body_too_large() -> Problem {
+    Problem::new(Kind::BodyTooLarge, "the body is longer than this call takes")
 }
 
 /// Logs, once, what the client is not told.

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 use serde::Serialize;
 
-use crate::native::{events, introspect, invitations, me, meta, revocations, sessions, tokens, users};
+use crate::native::{events, introspect, invitations, leaks, me, meta, revocations, sessions, tokens, users};
 use crate::problem::{Kind, Problem};
 use crate::state::Http;
 use crate::{envelope, pages, tableau, verify};
@@ -118,6 +118,7 @@ static TABLE: &[Route] = &[
     row("POST", "/v1/me/totp/confirm", Who::Interactive, || post(me::confirm_totp)),
     row("POST", "/v1/sites/{site}/revocations", Who::SiteAdmin, || post(revocations::revoke_before)),
     row("GET", "/v1/sites/{site}/events", Who::SiteAdmin, || get(events::list)),
+    row("POST", leaks::PATH, Who::Anyone, || post(leaks::report)),
     row("POST", "/v1/sites/{site}/introspect", Who::SiteCredential, || post(introspect::introspect)),
     row("GET", "/v1/sites/{site}/verify", Who::ForwardAuth, || get(verify::routed)),
     row("GET", "/v1/openapi.json", Who::Anyone, || get(meta::openapi)),

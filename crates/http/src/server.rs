@@ -26,6 +26,7 @@ use tower::Service as _;
 
 use crate::client::Peer;
 use crate::listen::Listener;
+use crate::native::event_stream::Draining;
 use crate::stall::Stallable;
 use crate::state::{Http, Limits};
 use crate::verify::{self, Verify};
@@ -197,6 +198,7 @@ impl Server {
             return Ok(verify.answer(site, request.headers()).await);
         }
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Draining(self.phase.drain.clone()));
         self.router.clone().call(request.map(Body::new)).await
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use patd_service::service::Service;
 
+use crate::leak_signature::LeakKey;
+
 /// What one request, one connection and the whole listener may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -56,4 +58,6 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
     /// Where people and sites reach this daemon, without a slash at the end.
     pub public_url: String,
+    /// Whose reports of leaked secrets are believed.
+    pub leak_keys: Vec<LeakKey>,
 }

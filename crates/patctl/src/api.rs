@@ -3,6 +3,7 @@
 //! Follows no redirect, so that a credential goes to the named server and nowhere else. Whatever secret was sent is struck
 //! out of a refusal before anybody sees it.
 
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -80,6 +81,35 @@ impl Api {
     ) -> Result<Value, Failure> {
         let answer = self.send(method, path, query, body).and_then(|answer| self.read(answer));
         answer.map_err(|failure| self.without_secrets(failure, secrets))
+    }
+
+    /// Opens a stream of events, which has no end of its own.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        after: Option<&str>,
+    ) -> Result<Box<dyn BufRead>, Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.server));
+        for (key, value) in query {
+            request = request.query(*key, value);
+        }
+        request = request.header("accept", "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        if let Some(credential) = &self.credential {
+            request = request.header("authorization", format!("Bearer {}", credential.expose()));
+        }
+        let request = request.config().timeout_global(None).build();
+        let answer = request.call().map_err(|error| self.unreachable(&error))?;
+        let kind =
+            answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if answer.status() == StatusCode::OK && kind.starts_with("text/event-stream") {
+            return Ok(Box::new(BufReader::new(answer.into_body().into_reader())));
+        }
+        let read = self.read(answer).map_err(|failure| self.without_secrets(failure, &[]));
+        read.and_then(|_| Err(self.unlike_patd("a stream was asked for and something else came")))
     }
 
     fn send(

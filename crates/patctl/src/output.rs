@@ -81,6 +81,18 @@ impl<'w> Output<'w> {
         }
     }
 
+    /// One object as it comes: a line of JSON, or the columns that it has.
+    pub(crate) fn row(&mut self, value: &Value, columns: &[Field]) -> io::Result<()> {
+        if self.format == Format::Json {
+            writeln!(self.out, "{value}")?;
+        } else {
+            let cells = columns.iter().map(|(_, at)| text_at(value, at).filter(|text| !text.is_empty()));
+            let cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
+            writeln!(self.out, "{}", cells.join("  "))?;
+        }
+        self.out.flush()
+    }
+
     /// What was changed: a sentence for people, an object for machines.
     pub(crate) fn changed(&mut self, sentence: &str, value: &Value) -> io::Result<()> {
         if self.format == Format::Json {

@@ -33,6 +33,10 @@ impl Answer {
         Self { status, headers: String::new(), body: String::new() }
     }
 
+    pub(crate) fn stream(body: String) -> Self {
+        Self { status: 200, headers: "content-type: text/event-stream\r\n".to_owned(), body }
+    }
+
     pub(crate) fn redirect(to: &str) -> Self {
         Self { status: 307, headers: format!("location: {to}/v1/x\r\n"), body: String::new() }
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use patd_config::Config;
+use patd_config::{Config, KeyText};
+use patd_http::leak_signature::LeakKey;
 use patd_http::listen::{Listen, Listener};
 use patd_http::management;
 use patd_http::server::Server;
@@ -74,6 +75,7 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
         limits: limits.clone(),
         trusted_proxies: config.server.trusted_proxies.iter().map(patd_config::Network::net).collect(),
         public_url: running.public_url.trim_end_matches('/').to_owned(),
+        leak_keys: leak_keys(config)?,
     });
     let socket = control_socket(data_dir.path());
     let control = tokio::spawn(control::serve(control::bind(&socket)?, Arc::clone(&running)));
@@ -156,6 +158,20 @@ fn limits(config: &Config) -> Limits {
         request_time: from.request_timeout.duration(),
         ..Limits::default()
     }
+}
+
+/// The keys by which reports of leaked secrets are believed.
+fn leak_keys(config: &Config) -> Result<Vec<LeakKey>, Failure> {
+    let read = |known: &patd_config::LeakKey| {
+        let pem = match &known.key {
+            KeyText::Pem(text) => text.clone(),
+            KeyText::File(file) => std::fs::read_to_string(&file.from_file)
+                .map_err(|e| Failure::io("read the public key", &file.from_file, e))?,
+        };
+        LeakKey::new(known.id.as_str(), &pem)
+            .map_err(|e| Failure::Start(format!("leaks.github_keys: the key of `{}` {e}", known.id)))
+    };
+    config.leaks.github_keys.iter().map(read).collect()
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -79,6 +79,9 @@ impl Running {
             limits: limits::LimitPolicy {
                 account: attempts(config, config.limits.attempts_per_account),
                 address: attempts(config, config.limits.attempts_per_address),
+                event_streams: config.limits.event_streams,
+                event_streams_per_site: config.limits.event_streams_per_site,
+                leak_reports_per_hour: config.limits.leak_reports_per_hour,
             },
         };
         let service = Service::start(parts).await.map_err(|e| Failure::Start(e.to_string()))?;

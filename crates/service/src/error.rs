@@ -130,6 +130,17 @@ pub enum Error {
     /// A sink has no room for what this would tell it, and its site wants nothing that it does not hear of.
     #[error("as many audit events wait for delivery as this site allows")]
     AuditUnavailable,
+    /// As many live streams are open as may be.
+    #[error("{of} has {limit} live streams open, as many as it may")]
+    TooManyStreams {
+        /// Whose limit it is.
+        of: &'static str,
+        /// The limit.
+        limit: u32,
+    },
+    /// A stream cannot go on after an event that is not known here.
+    #[error("no event of this site has the id to go on after")]
+    UnknownEvent,
     /// A store, a hasher or the outcome of a write is not to be had now: a refusal, not a verdict (R9).
     #[error("temporarily unavailable")]
     Unavailable {

@@ -1,6 +1,8 @@
 //! Limits on guessing: failed attempts per account and per address make the next attempt wait, longer each time.
 //!
-//! Only for what can be guessed (passwords, one-time codes): a token's 256 bits cannot, so its sign-in never comes
+//! Reports of leaked secrets are limited per address and hour, too.
+//!
+//! The delays are only for what can be guessed (passwords, one-time codes): a token's 256 bits cannot, so its sign-in never comes
 //! here and cannot be locked out. Lives in memory, per daemon.
 
 use std::collections::HashMap;
@@ -36,12 +38,20 @@ pub struct LimitPolicy {
     pub account: Attempts,
     /// Of one address (IPv6 by /64).
     pub address: Attempts,
+    /// Live streams of events of the daemon.
+    pub event_streams: u32,
+    /// Of one site.
+    pub event_streams_per_site: u32,
+    /// Reports of leaked secrets of one address within an hour.
+    pub leak_reports_per_hour: u32,
 }
 
 /// More keys than this are not remembered: the oldest half goes.
 const MAX_KEYS: usize = 100_000;
 /// Not blocked. Not simply the last attempt's time: another may have read the clock before it and come after it.
 const FREE: Timestamp = Timestamp(i64::MIN);
+/// Reports are counted within this time.
+const REPORTS_WITHIN: Span = Span::minutes(60);
 /// A key without failures for this long is forgotten.
 const FORGET_AFTER: Span = Span::minutes(60);
 
@@ -64,6 +74,8 @@ struct Failures {
 pub(crate) struct Limits {
     policy: LimitPolicy,
     failures: Mutex<HashMap<Key, Failures>>,
+    /// Reports of leaked secrets by network: since when, how many.
+    reports: Mutex<HashMap<String, (Timestamp, u32)>>,
 }
 
 /// An attempt that is under way and counts as failed until it is forgiven.
@@ -78,7 +90,34 @@ pub(crate) struct Attempt {
 
 impl Limits {
     pub(crate) fn new(policy: LimitPolicy) -> Self {
-        Self { policy, failures: Mutex::new(HashMap::new()) }
+        Self { policy, failures: Mutex::default(), reports: Mutex::default() }
+    }
+
+    pub(crate) fn policy(&self) -> &LimitPolicy {
+        &self.policy
+    }
+
+    /// Counts a report of an address, unless it has made as many as it may within an hour.
+    pub(crate) fn report(&self, address: &str, now: Timestamp) -> Result<()> {
+        let mut reports = self.reports.lock();
+        if reports.len() >= MAX_KEYS {
+            reports.retain(|_, (since, _)| since.plus(REPORTS_WITHIN) > now);
+        }
+        if reports.len() >= MAX_KEYS {
+            return Err(Error::TooManyAttempts { retry_after_s: 60 });
+        }
+        let (since, count) = reports.entry(network(address)).or_insert((now, 0));
+        if since.plus(REPORTS_WITHIN) <= now {
+            (*since, *count) = (now, 0);
+        }
+        if *count >= self.policy.leak_reports_per_hour {
+            let left = since.plus(REPORTS_WITHIN).0.saturating_sub(now.0);
+            return Err(Error::TooManyAttempts {
+                retry_after_s: u64::try_from(left / 1_000_000).unwrap_or(0) + 1,
+            });
+        }
+        *count += 1;
+        Ok(())
     }
 
     /// Starts an attempt: counted at once, so that attempts side by side cannot outrun the count.
@@ -165,9 +204,19 @@ fn network(address: &str) -> String {
 mod tests {
     use super::*;
 
+    fn policy(account: Attempts, address: Attempts) -> LimitPolicy {
+        LimitPolicy {
+            account,
+            address,
+            event_streams: 1,
+            event_streams_per_site: 1,
+            leak_reports_per_hour: 3,
+        }
+    }
+
     fn limits() -> Limits {
         let attempts = |free| Attempts { free, first_delay: Span::seconds(1), max_delay: Span::seconds(8) };
-        Limits::new(LimitPolicy { account: attempts(3), address: attempts(100) })
+        Limits::new(policy(attempts(3), attempts(100)))
     }
 
     #[test]
@@ -219,7 +268,7 @@ mod tests {
     #[test]
     fn a_good_attempt_forgives_its_address_only_what_its_own_account_had_counted() {
         let attempts = |free| Attempts { free, first_delay: Span::seconds(10), max_delay: Span::seconds(10) };
-        let limits = Limits::new(LimitPolicy { account: attempts(100), address: attempts(4) });
+        let limits = Limits::new(policy(attempts(100), attempts(4)));
         for _ in 0..2 {
             assert!(!fails(&limits, "ann", "10.0.0.1", 0));
         }
@@ -241,7 +290,7 @@ mod tests {
     #[test]
     fn a_good_attempt_does_not_lift_a_delay_that_others_earned() {
         let attempts = |free| Attempts { free, first_delay: Span::seconds(10), max_delay: Span::seconds(10) };
-        let limits = Limits::new(LimitPolicy { account: attempts(100), address: attempts(2) });
+        let limits = Limits::new(policy(attempts(100), attempts(2)));
         let good = limits.begin("ann", "10.0.0.1", Timestamp(0)).expect("free");
         for name in ["bob", "cid"] {
             assert!(!fails(&limits, name, "10.0.0.1", 1));
@@ -257,6 +306,19 @@ mod tests {
         limits.forgive(&good);
         assert!(!fails(&limits, "ann", "10.0.0.1", third + 1));
         assert!(fails(&limits, "ann", "10.0.0.1", third + 2));
+    }
+
+    #[test]
+    fn reports_are_counted_by_network_and_within_an_hour() {
+        let limits = limits();
+        let hour = REPORTS_WITHIN.0;
+        for at in [0, 1, 2] {
+            assert!(limits.report("2001:db8:1:2::1", Timestamp(at)).is_ok());
+        }
+        let refused = limits.report("2001:db8:1:2::2", Timestamp(hour - 1));
+        assert_eq!(refused, Err(Error::TooManyAttempts { retry_after_s: 1 }));
+        assert!(limits.report("2001:db8:1:3::1", Timestamp(3)).is_ok());
+        assert!(limits.report("2001:db8:1:2::1", Timestamp(hour)).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Members of a site: list, invite, change, remove; the site's events.
 
-use patd_core::event::{Actor, Event};
+use patd_core::event::Actor;
 use patd_core::id::{InvitationId, SiteLuid, UserLuid};
 use patd_core::invitation_text::InvitationText;
 use patd_core::name::{SiteRole, Username};
@@ -182,28 +182,6 @@ impl Service {
             }
         }
         Err(contended())
-    }
-
-    /// Audit events of the site, newest first: its own and those of the directory, merged by time and id.
-    ///
-    /// # Errors
-    /// `NotPermitted`, `BadRequest` (cursor), `Unavailable`.
-    pub async fn events(&self, caller: &Caller, site: SiteLuid, page: PageRequest) -> Result<Page<Event>> {
-        require_admin(caller, site)?;
-        let runtime = self.served(site)?;
-        let after = paging::row(page.cursor.as_deref())?.map(|(time, id)| (time, patd_core::id::EventId(id)));
-        let limit = page.limit + 1;
-        let mut events = Vec::new();
-        for store in [&runtime.store, &self.world.directory] {
-            match ask(&**store, Query::Events { site, after, limit }).await? {
-                Found::Events(found) => events.extend(found),
-                _ => return Err(nonsense(&**store)),
-            }
-        }
-        events.sort_by_key(|event| std::cmp::Reverse((event.time, event.id)));
-        events.dedup_by_key(|event| event.id);
-        events.truncate(limit as usize);
-        Ok(paging::page(events, page.limit, |event| paging::after_row(event.time, event.id.0), |event| event))
     }
 
     /// A fresh invitation text and what the rule keeps of it.

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use patd_core::changes::{Changes, Conflict};
-use patd_core::event::Event;
+use patd_core::event::{Event, EventType};
 use patd_core::id::{EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid};
 use patd_core::record::{Invitation, Membership, Password, Session, Site, Token, Totp, User};
 use patd_core::time::Timestamp;
@@ -105,6 +105,23 @@ pub enum StoreError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct After<K>(pub Option<K>);
 
+/// Which events are asked for: those for which all that is said holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Of one of these types; none of them when the list is empty.
+    pub types: Option<Vec<EventType>>,
+    /// With this affected person.
+    pub user: Option<UserLuid>,
+    /// With this affected token.
+    pub token: Option<TokenId>,
+    /// With this affected session.
+    pub session: Option<SessionId>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
 /// What a store can be asked. Rows of other sites never match.
 #[derive(Clone, Debug)]
 pub enum Query {
@@ -189,11 +206,30 @@ pub enum Query {
     Events {
         /// The site.
         site: SiteLuid,
+        /// Which of them.
+        filter: EventFilter,
         /// `(time, id)` of the last one before.
         after: Option<(Timestamp, EventId)>,
         /// At most this many.
         limit: u32,
     },
+    /// Either: events of a site by their numbers, lowest first.
+    EventsInOrder {
+        /// The site.
+        site: SiteLuid,
+        /// Which of them.
+        filter: EventFilter,
+        /// Above this.
+        after: u64,
+        /// Not above this.
+        through: u64,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Either: one event.
+    Event(EventId),
+    /// Either: the highest number of an event; 0 without any.
+    NewestSeq,
     /// Either: time of the newest event (R4: a start far behind it is refused).
     NewestEvent,
     /// Directory: whether a home number was ever given out.

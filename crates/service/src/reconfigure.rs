@@ -166,7 +166,7 @@ impl Service {
                             let (section, luid) = (&enrolled.plan.store, enrolled.row.luid);
                             let store = open(&*self.opener, section, Some(luid)).await?;
                             opened.push(Arc::clone(&store));
-                            check_clock(&*store, self.now()).await?;
+                            check_clock(&*store, self.now(), &self.world.order).await?;
                             store
                         }
                     };

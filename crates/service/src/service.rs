@@ -16,9 +16,11 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::events::Streams;
 use crate::failures::Failures;
 use crate::hash_pool::Hashers;
 use crate::keys::Keys;
+use crate::leaks::Leaks;
 use crate::limits::Limits;
 use crate::ports::{AuditSink, Clock, Random, StoreOpener};
 use crate::pump::Pumps;
@@ -42,6 +44,10 @@ pub struct Service {
     /// What brings events to the sinks.
     pub(crate) pumps: Pumps,
     pub(crate) relays: Relays,
+    /// The live streams that are open.
+    pub(crate) streams: Streams,
+    /// The reports of leaked secrets that are looked into.
+    pub(crate) leaks: Leaks,
     /// Per hasher, a digest of nothing anybody knows.
     pub(crate) dummies: Mutex<HashMap<String, PhcDigest>>,
     pub(crate) tasks: TaskTracker,

@@ -18,12 +18,15 @@ use zeroize::Zeroizing;
 
 use crate::ends::{end_all, ended_by};
 use crate::enrol::{Enrolled, enrol, not_written};
+use crate::events::Streams;
 use crate::facts::{Facts, ask, nonsense};
 use crate::failures::Failures;
 use crate::hash_pool::Hashers;
 use crate::keys::Keys;
+use crate::leaks::Leaks;
 use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
+use crate::order::Order;
 use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
 use crate::pump::Pumps;
 use crate::pump::lane::Outbox;
@@ -126,9 +129,11 @@ impl Service {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
         let now = parts.clock.now();
         let directory = open(&*parts.opener, &parts.directory, None).await?;
-        check_clock(&*directory, now).await?;
+        let order = Arc::new(Order::default());
+        check_clock(&*directory, now, &order).await?;
         let enrolment = enrol(&*parts.random, &*directory, &parts.sites, now).await?;
-        if let Some(changes) = enrolment.changes {
+        if let Some(mut changes) = enrolment.changes {
+            let _under_way = order.begin(&mut changes);
             match directory.apply(changes).await {
                 Ok(Applied::Done) => {}
                 Ok(Applied::Conflict(conflict)) => return Err(not_written(&conflict)),
@@ -142,7 +147,7 @@ impl Service {
         for Enrolled { plan, row, ends } in enrolment.sites {
             ended_by_policy.extend(ends.into_iter().map(|ends| (row.luid, ends)));
             let store = open(&*parts.opener, &plan.store, Some(row.luid)).await?;
-            check_clock(&*store, now).await?;
+            check_clock(&*store, now, &order).await?;
             runtimes.push(Arc::new(SiteRuntime::new(plan, Arc::new(ArcSwap::from_pointee(row)), store)));
         }
         let world = Arc::new(World {
@@ -152,6 +157,7 @@ impl Service {
             live: LiveTable::default(),
             bell: Notify::new(),
             outbox: Outbox::default(),
+            order,
         });
         fill_live_table(&world, now).await?;
         let ended: Vec<_> =
@@ -173,6 +179,8 @@ impl Service {
             opener: parts.opener,
             pumps: Pumps::new(holder),
             relays: Relays::default(),
+            streams: Streams::default(),
+            leaks: Leaks::default(),
             dummies: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -213,10 +221,14 @@ pub(crate) async fn open(
     opener.open(name, site).await.map_err(|source| StartError::Store { name: name.to_owned(), source })
 }
 
-pub(crate) async fn check_clock(store: &dyn Store, now: Timestamp) -> Result<(), StartError> {
-    let Found::Time(newest) = ask(store, Query::NewestEvent).await? else {
+/// Refuses a store that is ahead of the clock (R4), and has the order of commits go on after what the store has.
+pub(crate) async fn check_clock(store: &dyn Store, now: Timestamp, order: &Order) -> Result<(), StartError> {
+    let found =
+        store.query(vec![Query::NewestEvent, Query::NewestSeq]).await.map_err(crate::error::Error::from)?;
+    let [Found::Time(newest), Found::Counts(seq, _)] = found[..] else {
         return Err(nonsense(store).into());
     };
+    order.go_on_after(seq);
     match newest {
         Some(newest) if newest.minus(MAX_BEHIND) > now => Err(StartError::ClockBehind {
             store: store.name().to_owned(),

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use crate::error::{Error, Result};
 use crate::facts::{Fact, Facts};
 use crate::live::{LiveSession, LiveTable};
+use crate::order::Order;
 use crate::ports::{Applied, Store, StoreError};
 use crate::pump::lane::Outbox;
 use crate::start::SitePlan;
@@ -110,6 +111,8 @@ pub(crate) struct World {
     pub(crate) bell: Notify,
     /// What waits for the sinks.
     pub(crate) outbox: Outbox,
+    /// The order of commits.
+    pub(crate) order: Arc<Order>,
 }
 
 impl World {
@@ -137,19 +140,20 @@ impl World {
     pub(crate) async fn commit_always(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
-        changes: Changes,
+        mut changes: Changes,
         held: impl Send + 'static,
     ) -> Result<std::result::Result<(), Conflict>> {
         let world = Arc::clone(self);
         let store = Arc::clone(store);
         let task = tokio::spawn(async move {
+            let under_way = world.order.begin(&mut changes);
             let outcome = world.apply(&store, &changes).await;
             if matches!(outcome, Err(StoreError::Unknown)) {
                 let doubtful = world.doubtful(&changes);
                 doubtful.iter().for_each(|id| world.live.set_doubt(*id, true));
                 tokio::spawn(async move {
                     world.settle(&store, &changes, &doubtful).await;
-                    drop(held);
+                    drop((held, under_way));
                 });
             }
             outcome

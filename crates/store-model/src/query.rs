@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 
-use patd_proto::rows::{Invitation, MemberState, Membership, Password, Session, Site, Token, Totp, User};
-use patd_proto::store::{Found, Member, Query, Row, RowKey, TokenAndSession};
+use patd_proto::rows::{
+    Event, Invitation, MemberState, Membership, Password, Session, Site, Token, Totp, User,
+};
+use patd_proto::store::{EventFilter, Found, Member, Query, Row, RowKey, TokenAndSession};
 use patd_proto::wire::{Micros, Nat};
 use uuid::Uuid;
 
@@ -44,6 +46,17 @@ fn listed<'a, T: Clone + 'a, K: Ord>(
     kept.sort_by_key(|row| order(row));
     kept.truncate(limit);
     kept
+}
+
+/// Whether a filter lets an event through.
+fn passes(filter: &EventFilter, event: &Event) -> bool {
+    let EventFilter { types, user, token, session, since, until } = filter;
+    types.as_ref().is_none_or(|types| types.contains(&event.kind))
+        && user.is_none_or(|user| event.user == Some(user))
+        && token.is_none_or(|token| event.token == Some(token))
+        && session.is_none_or(|session| event.session == Some(session))
+        && since.is_none_or(|since| event.time >= since)
+        && until.is_none_or(|until| event.time < until)
 }
 
 /// The earlier of a token's ends.
@@ -147,12 +160,30 @@ impl Memory {
                 |row| (row.expires_at, row.id),
                 *limit as usize,
             )),
-            Query::Events { site, after, limit } => Found::Events(listed(
+            Query::Events { site, filter, after, limit } => Found::Events(listed(
                 self.events.iter(),
-                |row| row.site == Some(*site) && after.is_none_or(|after| (row.time, row.id) < after),
+                |row| {
+                    row.site == Some(*site)
+                        && passes(filter, row)
+                        && after.is_none_or(|after| (row.time, row.id) < after)
+                },
                 |row| Reverse((row.time, row.id)),
                 *limit as usize,
             )),
+            Query::EventsInOrder { site, filter, after, through, limit } => Found::Events(listed(
+                self.events.iter(),
+                |row| {
+                    row.site == Some(*site) && row.seq > *after && row.seq <= *through && passes(filter, row)
+                },
+                |row| row.seq,
+                *limit as usize,
+            )),
+            Query::Event(id) => {
+                Found::Events(listed(self.events.iter(), |row| row.id == *id, |row| row.id, ALL))
+            }
+            Query::NewestSeq => {
+                Found::Counts(self.events.iter().map(|event| event.seq).max().unwrap_or(Nat(0)), Nat(0))
+            }
             Query::NewestEvent => Found::Time(self.events.iter().map(|event| event.time).max()),
             Query::HomeNumberUsed(home) => {
                 let used = self.sites().filter(|site| site.home == *home).count();

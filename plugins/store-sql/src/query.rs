@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use patd_proto::rows::{Membership, Session, Site, Token, User};
-use patd_proto::store::{Found, Member, Query, TokenAndSession};
+use patd_proto::store::{EventFilter, Found, Member, Query, TokenAndSession};
 use patd_proto::wire::{Micros, Nat};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use crate::entity::{self, Kept, Misfit, event, invitation, membership, session, site, text, token, user};
 use crate::error::Error;
+
+/// More events than can be on their way to a store at one time.
+const UNDER_WAY: u64 = 100_000;
 
 /// Whether one statement answers it, so that it needs no transaction for a consistent read.
 pub(crate) fn is_one_statement(query: &Query) -> bool {
@@ -123,7 +126,44 @@ pub(crate) async fn answer<C: ConnectionTrait>(
                 .limit(u64::from(*limit));
             Found::Sessions(all(db, past).await?)
         }
-        Query::Events { site, after, limit } => Found::Events(events(db, *site, *after, *limit).await?),
+        Query::Events { site, filter, after, limit } => {
+            use event::Column;
+            let mut listed = events(*site, filter)
+                .order_by_desc(Column::Time)
+                .order_by_desc(Column::Id)
+                .limit(u64::from(*limit));
+            if let Some((at, id)) = after {
+                listed = listed
+                    .filter(Column::Time.lte(at.0))
+                    .filter(Condition::any().add(Column::Time.lt(at.0)).add(Column::Id.lt(text(*id))));
+            }
+            found_events(db, listed).await?
+        }
+        Query::EventsInOrder { site, filter, after, through, limit } => {
+            use event::Column;
+            let int = |seq: Nat| i64::try_from(seq.0).unwrap_or(i64::MAX);
+            let following = events(*site, filter)
+                .filter(Column::Seq.gt(int(*after)))
+                .filter(Column::Seq.lte(int(*through)))
+                .order_by_asc(Column::Seq)
+                .limit(u64::from(*limit));
+            found_events(db, following).await?
+        }
+        Query::Event(id) => {
+            found_events(db, event::Entity::find().filter(event::Column::Id.eq(text(*id)))).await?
+        }
+        Query::NewestSeq => {
+            // Whatever was committed after the highest number was under way when it was given out, and that is never so much.
+            let latest: Vec<i64> = event::Entity::find()
+                .select_only()
+                .column(event::Column::Seq)
+                .order_by_desc(event::Column::Position)
+                .limit(UNDER_WAY)
+                .into_tuple()
+                .all(db)
+                .await?;
+            Found::Counts(entity::to_nat(latest.into_iter().max().unwrap_or(0), "events.seq")?, Nat(0))
+        }
         Query::NewestEvent => {
             let time: Option<i64> = event::Entity::find()
                 .select_only()
@@ -232,22 +272,28 @@ async fn minted_before(db: &impl ConnectionTrait, site: Uuid, before: Micros) ->
     Ok(Found::Counts(Nat(tokens), Nat(sessions)))
 }
 
-async fn events(
-    db: &impl ConnectionTrait,
-    site: Uuid,
-    after: Option<(Micros, Uuid)>,
-    limit: u32,
-) -> Result<Vec<patd_proto::rows::Event>, Error> {
+/// The site's events that a filter lets through.
+fn events(site: Uuid, filter: &EventFilter) -> Select<event::Entity> {
     use event::Column;
-    let mut select = event::Entity::find()
-        .filter(Column::Site.eq(text(site)))
-        .order_by_desc(Column::Time)
-        .order_by_desc(Column::Id)
-        .limit(u64::from(limit));
-    if let Some((at, id)) = after {
-        select = select
-            .filter(Column::Time.lte(at.0))
-            .filter(Condition::any().add(Column::Time.lt(at.0)).add(Column::Id.lt(text(id))));
+    let EventFilter { types, user, token, session, since, until } = filter;
+    let mut all = Condition::all().add(Column::Site.eq(text(site)));
+    let ids = [(Column::User, user), (Column::Token, token), (Column::Session, session)];
+    for (column, id) in ids.into_iter().filter_map(|(column, id)| Some((column, (*id)?))) {
+        all = all.add(column.eq(text(id)));
     }
-    Ok(select.all(db).await?.into_iter().map(event::read).collect::<Result<_, Misfit>>()?)
+    if let Some(types) = types {
+        all = all.add(Column::Type.is_in(types.iter().map(String::as_str)));
+    }
+    if let Some(since) = since {
+        all = all.add(Column::Time.gte(since.0));
+    }
+    if let Some(until) = until {
+        all = all.add(Column::Time.lt(until.0));
+    }
+    event::Entity::find().filter(all)
+}
+
+async fn found_events(db: &impl ConnectionTrait, select: Select<event::Entity>) -> Result<Found, Error> {
+    let events = select.all(db).await?.into_iter().map(event::read).collect::<Result<_, Misfit>>()?;
+    Ok(Found::Events(events))
 }

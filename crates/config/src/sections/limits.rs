@@ -29,6 +29,12 @@ pub struct Limits {
     pub max_connections: u32,
     /// Sign-ins that may wait for a hash at one time; further ones are told to come back.
     pub hash_queue: u32,
+    /// Live streams of audit events of the daemon.
+    pub event_streams: u32,
+    /// Live streams of audit events of one site.
+    pub event_streams_per_site: u32,
+    /// Reports of leaked secrets of one address (IPv6 by /64) within an hour.
+    pub leak_reports_per_hour: u32,
 }
 
 impl Default for Limits {
@@ -43,6 +49,9 @@ impl Default for Limits {
             request_timeout: Span::seconds(30),
             max_connections: 10_000,
             hash_queue: 256,
+            event_streams: 64,
+            event_streams_per_site: 8,
+            leak_reports_per_hour: 60,
         }
     }
 }
@@ -54,6 +63,9 @@ impl Limits {
             ("attempts_per_address", self.attempts_per_address),
             ("max_connections", self.max_connections),
             ("hash_queue", self.hash_queue),
+            ("event_streams", self.event_streams),
+            ("event_streams_per_site", self.event_streams_per_site),
+            ("leak_reports_per_hour", self.leak_reports_per_hour),
         ] {
             check.require(count >= 1, &["limits", key], "must be at least 1");
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod defaults;
 pub(crate) mod hashers;
+pub(crate) mod leaks;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod plugins;

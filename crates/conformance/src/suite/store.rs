@@ -2,7 +2,7 @@
 
 use patd_proto::rows::{MemberState, SiteState};
 use patd_proto::store::{
-    Changes, Conflict, Empty, Expect, Found, Query, Row, RowKey, SCHEMA, SchemaStatus, Write, op,
+    Changes, Conflict, Empty, EventFilter, Expect, Found, Query, Row, RowKey, SCHEMA, SchemaStatus, Write, op,
 };
 use patd_proto::wire::{Micros, Nat, Phc};
 
@@ -372,7 +372,9 @@ fn sites(subject: &Subject) -> Outcome {
         ensure(found.len() == wanted && found.iter().all(mine), || {
             "open tokens of another site are shown".into()
         })?;
-        let Found::Events(found) = store.ask(Query::Events { site: of, after: None, limit: 100 })? else {
+        let Found::Events(found) =
+            store.ask(Query::Events { site: of, filter: EventFilter::default(), after: None, limit: 100 })?
+        else {
             return Err("no events".into());
         };
         ensure(found.iter().all(|event| event.site == Some(of)), || {

@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use patd_proto::rows::{MemberState, Token};
-use patd_proto::store::{Applied, Changes, Conflict, Expect, Found, Query, Row, RowKey, Write};
+use patd_proto::store::{Applied, Changes, Conflict, EventFilter, Expect, Found, Query, Row, RowKey, Write};
 use patd_proto::wire::{Micros, Nat, Phc};
 use patd_store_model::Memory;
 use rand::RngExt as _;
@@ -25,6 +25,12 @@ use crate::subject::Subject;
 pub(crate) const CASES: &[Case] = &[
     Case::of(STORE, "store.race", "of many changes of one row at once exactly one wins", race),
     Case::of(STORE, "store.snapshot", "the queries of one request see one moment", snapshot),
+    Case::of(
+        STORE,
+        "store.events",
+        "events are found by each of their filters, by time and in their order",
+        events,
+    ),
     Case::of(STORE, "store.model", "random changes end as in the model of the contract", model).within(120),
     Case::of(STORE, "store.crash", "what was answered survives a kill, whole and in order", crash)
         .within(120),
@@ -202,7 +208,21 @@ fn questions() -> Vec<Query> {
         Query::Tokens { site: id(1), owner: Some(id(2)), ended_since: None, after: None, limit: 2 },
         Query::LiveSessions { now: Micros(NOW), after: Some(id(202)), limit: 3 },
         Query::CountMintedBefore { site: id(1), before: Micros(NOW + 1) },
-        Query::Events { site: id(1), after: Some((Micros(NOW), id(10_050))), limit: 7 },
+        Query::Events {
+            site: id(1),
+            filter: EventFilter::default(),
+            after: Some((Micros(NOW), id(10_050))),
+            limit: 7,
+        },
+        Query::EventsInOrder {
+            site: id(1),
+            filter: EventFilter { user: Some(id(2)), ..EventFilter::default() },
+            after: Nat(10_020),
+            through: Nat(10_060),
+            limit: 9,
+        },
+        Query::Event(id(10_030)),
+        Query::NewestSeq,
     ]);
     all.push(Query::PastSessions { before: Micros(NOW + 2 * DAY), limit: 100 });
     all
@@ -217,6 +237,65 @@ fn swept(query: &Query, found: Found) -> Found {
         }
         (_, found) => found,
     }
+}
+
+fn events(subject: &Subject) -> Outcome {
+    let (store, mut memory) = (Store::start(subject)?, Memory::default());
+    for number in 0..24_u128 {
+        let mut all = change(100 + number, Vec::new());
+        let event = &mut all.events[0];
+        // Times, numbers and commits have three different orders.
+        event.time = Micros(NOW + (number * 7 % 24) as i64);
+        event.seq = Nat((number * 5 % 24) as u64 + 1);
+        event.site = (number % 6 != 5).then(|| id(1 + number % 2));
+        event.kind =
+            ["patd.token.minted", "patd.token.revoked", "patd.session.opened"][(number % 3) as usize].into();
+        event.user = Some(id(300 + number % 4));
+        event.token = (number % 5 != 0).then(|| id(400 + number % 3));
+        event.session = (number % 7 == 0).then(|| id(500));
+        store.done(&all)?;
+        memory.apply(&all);
+    }
+    let types = |types: &[&str]| Some(types.iter().map(|kind| (*kind).to_owned()).collect());
+    let none = EventFilter::default;
+    let filters = [
+        none(),
+        EventFilter { types: types(&["patd.token.minted", "patd.session.opened"]), ..none() },
+        EventFilter { types: types(&[]), ..none() },
+        EventFilter { user: Some(id(301)), ..none() },
+        EventFilter { token: Some(id(402)), ..none() },
+        EventFilter { session: Some(id(500)), ..none() },
+        EventFilter { since: Some(Micros(NOW + 5)), until: Some(Micros(NOW + 17)), ..none() },
+        EventFilter {
+            types: types(&["patd.token.revoked"]),
+            token: Some(id(401)),
+            until: Some(Micros(NOW + 20)),
+            ..none()
+        },
+    ];
+    let mut questions = vec![Query::Event(id(103)), Query::Event(id(99)), Query::NewestSeq];
+    for filter in filters {
+        for (after, limit) in [(None, 100), (Some((Micros(NOW + 12), id(112))), 3)] {
+            questions.push(Query::Events { site: id(1), filter: filter.clone(), after, limit });
+        }
+        for (after, through, limit) in [(Nat(0), Nat(100), 100), (Nat(4), Nat(19), 100), (Nat(4), Nat(19), 2)]
+        {
+            questions.push(Query::EventsInOrder {
+                site: id(2),
+                filter: filter.clone(),
+                after,
+                through,
+                limit,
+            });
+        }
+    }
+    for query in questions {
+        let (wanted, found) = (memory.query(&query), store.ask(query.clone())?);
+        let told = || format!("{query:?} gives {found:?}, by the contract {wanted:?}");
+        ensure(found == wanted, || told().chars().take(1500).collect())?;
+    }
+    store.stop()?;
+    pass()
 }
 
 fn model(subject: &Subject) -> Outcome {

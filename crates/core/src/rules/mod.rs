@@ -21,7 +21,7 @@ pub mod token;
 pub mod totp;
 
 use crate::changes::{Changes, Expect, Row, Write};
-use crate::event::{Actor, Event, EventType, Origin};
+use crate::event::{Actor, Detail, Event, EventType, Origin};
 use crate::id::{EventId, SessionId, SiteLuid, TokenId, UserLuid};
 use crate::record::{MemberState, Membership, Session, SessionKind, Site, SiteState, User};
 use crate::refusal::Refusal;
@@ -75,6 +75,11 @@ impl Event {
         self.session = Some(session.id);
         self.token = session.token.map(|token| token.id);
         self.user = Some(session.user);
+        self
+    }
+
+    fn with(mut self, detail: Detail) -> Self {
+        self.detail = Some(Box::new(detail));
         self
     }
 

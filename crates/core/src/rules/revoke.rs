@@ -1,7 +1,8 @@
-//! Revoking (R2): a token by its owner or an admin of its home site, all of a member's, all of a site's before a time.
+//! Revoking (R2): a token by its owner or an admin of its home site, all of a member's, all of a site's before a time; and a
+//! token whose secret was reported as leaked, whoever reports it.
 
 use crate::changes::{Changes, Row};
-use crate::event::{EndReason, EventType};
+use crate::event::{Detail, EndReason, EventType};
 use crate::record::{MemberState, Membership, Session, Site, Token};
 use crate::refusal::Refusal;
 use crate::rules::{Caller, Context, Draft, token};
@@ -26,6 +27,26 @@ pub fn revoke_token(
     let now = cx.now;
     token::end(cx, &mut draft, token, session, EndReason::Revoked, now);
     Ok(draft.done(cx))
+}
+
+/// Revokes a token whose secret somebody showed to be known, and tells its owner. `session` is the one that the token's row
+/// names. Nothing to do for a token that has ended.
+pub fn revoke_leaked(
+    cx: &mut Context<'_>,
+    token: &Token,
+    session: Option<&Session>,
+    found_at: Option<String>,
+) -> Changes {
+    let mut draft = Draft::default();
+    if token.ended.is_none() {
+        let now = cx.now;
+        token::end(cx, &mut draft, token, session, EndReason::Leaked, now);
+        let notice =
+            cx.event(EventType::NoticeTokenLeaked, Some(token.site)).of_user(token.owner).of_token(token.id);
+        let token_name = Some(token.name.as_str().to_owned());
+        draft.events.push(notice.with(Detail { token_name, found_at, ..Detail::default() }));
+    }
+    draft.done(cx)
 }
 
 /// Revokes every token of a member in one write, whatever their number. `member` is whose tokens they are.

@@ -3,9 +3,11 @@
 //! Decides nothing; in particular who may do what is the service's affair, except that no handler runs for a
 //! session of another site.
 
+pub(crate) mod event_stream;
 pub(crate) mod events;
 pub(crate) mod introspect;
 pub(crate) mod invitations;
+pub(crate) mod leaks;
 pub(crate) mod me;
 pub(crate) mod meta;
 pub(crate) mod openapi;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http as HttpScheme, HttpAuthScheme, SecurityRequ
 use utoipa::openapi::{Components, ContentBuilder, OpenApi, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi as _, PartialSchema, ToSchema};
 
-use super::{events, introspect, invitations, me, meta, revocations, sessions, tokens, users};
+use super::{events, introspect, invitations, leaks, me, meta, revocations, sessions, tokens, users};
 use crate::routes;
 use crate::{pages, verify};
 
@@ -39,6 +39,7 @@ use crate::{pages, verify};
         me::confirm_totp,
         revocations::revoke_before,
         events::list,
+        leaks::report,
         introspect::introspect,
         verify::routed,
         meta::openapi,

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use patd_core::event::Severity;
+use patd_core::id::{SessionId, TokenId, UserLuid};
 use patd_service::error::Error;
+use patd_service::events::Wanted;
 use patd_service::view::PageRequest;
 use uuid::Uuid;
 
+use super::wire::parse_time;
 use crate::body::pairs;
 use crate::problem::Problem;
 use crate::state::Http;
@@ -68,7 +72,7 @@ impl Query {
             .ok_or_else(|| Problem::invalid_request("the query string does not decode to UTF-8"))
     }
 
-    fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         let mut all = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let first = all.next();
         if all.next().is_some() { Err(bad(name, "is given more than once")) } else { Ok(first) }
@@ -88,6 +92,29 @@ impl Query {
             return Err(bad("limit", "is below 1"));
         }
         Ok(PageRequest { limit, cursor: self.one("cursor")?.map(str::to_owned) })
+    }
+
+    /// Which events are asked for.
+    pub(crate) fn events(&self) -> Result<Wanted, Problem> {
+        let id = |name| {
+            let read = |text| Uuid::try_parse(text).map_err(|_| bad(name, "is no id"));
+            self.one(name)?.map(read).transpose()
+        };
+        let time = |name| self.one(name)?.map(|text| parse_time(name, text)).transpose();
+        let severity = |text| {
+            let names = Severity::ALL.map(Severity::as_str).join(", ");
+            Severity::parse(text)
+                .ok_or_else(|| Problem::invalid_value("severity", format!("is not one of {names}")))
+        };
+        Ok(Wanted {
+            types: self.0.iter().filter(|(name, _)| name == "type").map(|(_, value)| value.clone()).collect(),
+            severity: self.one("severity")?.map(severity).transpose()?,
+            user: id("user")?.map(UserLuid),
+            token: id("token")?.map(TokenId),
+            session: id("session")?.map(SessionId),
+            since: time("since")?,
+            until: time("until")?,
+        })
     }
 
     /// `true` or `false`; absent is `false`.

@@ -184,6 +184,8 @@ impl From<Error> for Problem {
             Error::BadRequest { .. } => Kind::InvalidRequest,
             Error::TooManyAttempts { .. } => Kind::TooManyAttempts,
             Error::AuditUnavailable => Kind::AuditUnavailable,
+            Error::TooManyStreams { .. } => Kind::TooManyStreams,
+            Error::UnknownEvent => Kind::UnknownEvent,
             Error::Unavailable { .. } => Kind::Unavailable,
         };
         let mut problem = Self::new(kind, error.to_string());

@@ -78,6 +78,8 @@ problems! {
         "Sign in at this site.";
     SwitchRefused "switch-refused" 403 "The session cannot be switched to this site"
         "Sign in at that site instead.";
+    LeakSignatureRejected "leak-signature-rejected" 403 "The report's signature was not accepted"
+        "Sign the body with a key that the operator has configured, or send the plain form.";
     NotFound "not-found" 404 "There is no such thing"
         "Check the address and the ids in it.";
     MethodNotAllowed "method-not-allowed" 405 "This address does not take this method"
@@ -96,6 +98,8 @@ problems! {
         "Go on with the session as it is.";
     TotpState "totp-state" 409 "One-time codes stand otherwise"
         "See the detail: enrol, confirm or remove first.";
+    UnknownEvent "unknown-event" 410 "The stream cannot go on after this event"
+        "Read what was missed from the listing, with `since`, then open the stream without `Last-Event-ID`.";
     BodyTooLarge "body-too-large" 413 "The body is too large"
         "Send a smaller body.";
     UnsupportedMediaType "unsupported-media-type" 415 "The body has the wrong media type"
@@ -106,6 +110,8 @@ problems! {
         "Wait as long as `retry_after` says, in seconds.";
     AuditUnavailable "audit-unavailable" 503 "Audit events cannot be delivered"
         "Try again later; if it lasts, tell the operator that an audit sink takes no events. Revoking and signing out work.";
+    TooManyStreams "too-many-streams" 429 "Too many live streams are open"
+        "Close a stream that is no longer read, or ask the operator for a higher limit.";
     Unavailable "unavailable" 503 "Temporarily unavailable"
         "Try again soon; if it lasts, tell the operator the request id in `instance`.";
 }

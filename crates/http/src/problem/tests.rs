@@ -71,6 +71,11 @@ each! {
     a_session_of_another_site_is_403: Error::SessionOfAnotherSite => 403 "session-of-another-site" {};
     a_refused_switch_is_403: Error::SwitchRefused => 403 "switch-refused" {};
     what_does_not_exist_is_404: Error::NotFound("token") => 404 "not-found" {};
+    a_report_without_a_right_signature_is_403: Problem::new(Kind::LeakSignatureRejected, "no key")
+        => 403 "leak-signature-rejected" {};
+    an_event_to_go_on_after_that_is_not_known_is_410: Error::UnknownEvent => 410 "unknown-event" {};
+    too_many_streams_are_429: Error::TooManyStreams { of: "this site", limit: 8 }
+        => 429 "too-many-streams" {};
     a_wrong_method_is_405: Problem::new(Kind::MethodNotAllowed, "no") => 405 "method-not-allowed" {};
     a_slow_body_is_408: Problem::new(Kind::RequestTimeout, "slow") => 408 "request-timeout" {};
     a_taken_token_name_is_409: Error::TokenNameTaken => 409 "token-name-taken" {};

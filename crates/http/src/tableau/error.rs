@@ -201,6 +201,8 @@ impl Failure {
                 Self::of_status(StatusCode::TOO_MANY_REQUESTS, sentence(error)).retry_after(*retry_after_s)
             }
             Error::AuditUnavailable => Self::unavailable(),
+            // No call of this surface answers with these.
+            Error::TooManyStreams { .. } | Error::UnknownEvent => Self::bad_request(sentence(error)),
             Error::Unavailable { cause } => {
                 tracing::warn!(%cause, "a request could not be carried out");
                 Self::unavailable()

@@ -100,11 +100,12 @@ impl Memory {
             }
             Query::LiveSessions { .. } | Query::PastSessions { .. } => Found::Sessions(Vec::new()),
             Query::ExpiredTokens { .. } => Found::Tokens(Vec::new()),
-            Query::Events { .. } => Found::Events(Vec::new()),
+            Query::Events { .. } | Query::EventsInOrder { .. } | Query::Event(_) => Found::Events(Vec::new()),
             Query::NewestEvent => Found::Time(None),
-            Query::HomeNumberUsed(_) | Query::CountMembers(_) | Query::CountMintedBefore(..) => {
-                Found::Counts(0, 0)
-            }
+            Query::HomeNumberUsed(_)
+            | Query::CountMembers(_)
+            | Query::CountMintedBefore(..)
+            | Query::NewestSeq => Found::Counts(0, 0),
         }
     }
 

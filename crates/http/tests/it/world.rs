@@ -130,7 +130,13 @@ impl World {
             directory: "directory".to_owned(),
             sites: vec![plan("acme", "Acme"), plan("globex", "globex")],
             sinks: Vec::new(),
-            limits: LimitPolicy { account: wide, address: wide },
+            limits: LimitPolicy {
+                account: wide,
+                address: wide,
+                event_streams: 8,
+                event_streams_per_site: 4,
+                leak_reports_per_hour: 60,
+            },
         })
         .await
         .expect("the service starts");
@@ -142,6 +148,7 @@ impl World {
             limits,
             trusted_proxies: Vec::new(),
             public_url: "http://patd.example".to_owned(),
+            leak_keys: Vec::new(),
         });
         let listener = Listener::bind(&"127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let Ok(Listen::Tcp(address)) = listener.address() else { panic!("not TCP") };

@@ -294,6 +294,52 @@ fn password_and_one_time_codes_are_changed_for_oneself() {
 }
 
 #[test]
+fn a_stream_is_shown_event_by_event_and_taken_up_again_where_it_broke_off() {
+    let told = |id: &str| {
+        let event = json!({"id": id, "type": "patd.token.minted", "time": "now", "data": {"reason": "why"}});
+        format!(": quiet\n\nid: {id}\nevent: patd.token.minted\ndata: {event}\n\n")
+    };
+    let end = |status: u16| {
+        let problem =
+            json!({"type": "urn:patd:problem:not-permitted", "title": "Not permitted", "status": status});
+        format!("event: end\ndata: {problem}\n\n")
+    };
+    let server = TestServer::answering([
+        Answer::stream(format!("retry: 1000\n\n{}id: cut", told("e-1"))),
+        Answer::stream(told("e-2") + &end(503)),
+        Answer::stream(told("e-3") + &end(403) + &told("never")),
+    ]);
+    let home = signed_in(&server);
+    let args = [
+        "events",
+        "--follow",
+        "--type",
+        "patd.token.*",
+        "--severity",
+        "low",
+        "--after",
+        "e-0",
+        "--output",
+        "json",
+    ];
+    let (result, out) = patctl(&home, &args, "");
+    assert_eq!(result.unwrap_err().exit_code(), 1);
+    let ids: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    assert_eq!(ids, ["e-1", "e-2", "e-3"]);
+    let requests = server.requests();
+    assert!(
+        requests[0].starts_with("GET /v1/sites/Acme/events?type=patd.token.*&severity=low "),
+        "{}",
+        requests[0]
+    );
+    for (request, after) in requests.iter().zip(["e-0", "e-1", "e-2"]) {
+        assert!(request.contains("accept: text/event-stream\r\n"), "{request}");
+        assert!(request.contains(&format!("last-event-id: {after}\r\n")), "{request}");
+    }
+}
+
+#[test]
 fn events_and_whoami_are_shown() {
     let event = json!({"time": "T", "type": "patd.token.minted", "subject": "s", "data": {"actor": {"username": "ada"}}});
     let who = json!({"user": {"username": "ada"}, "session": {"kind": "interactive"}});

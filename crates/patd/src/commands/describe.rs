@@ -1,11 +1,13 @@
-//! `patd routes`, `patd openapi`, `patd problems`: what this program's API is, from the code itself. They read no config
+//! `patd routes`, `patd openapi`, `patd problems`, `patd events`: what this program's API is, from the code itself. They read no config
 //! and reach no daemon.
 
 use std::collections::BTreeMap;
 
+use patd_core::event::EventType;
 use patd_http::problem::Kind;
 use patd_http::problem::registry::Entry;
 use patd_http::{routes, tableau};
+use patd_service::cloud_event::{DATA_SCHEMA, ENVELOPE, MEMBERS, Member};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -58,6 +60,46 @@ pub(super) fn problems(context: &Context) {
             }
         }
     }
+}
+
+/// The vocabulary of audit events.
+pub(super) fn events(context: &Context) {
+    match context.format {
+        Format::Json => context.print(&vocabulary()),
+        Format::Text => {
+            for kind in EventType::ALL {
+                output::line(&format!(
+                    "{:28}  {:13}  {}",
+                    kind.as_str(),
+                    kind.severity().as_str(),
+                    kind.when()
+                ));
+            }
+        }
+    }
+}
+
+fn vocabulary() -> Value {
+    let table = |members: &[Member]| -> Vec<_> {
+        members
+            .iter()
+            .map(|m| json!({"name": m.name, "meaning": m.meaning, "everywhere": m.types.is_empty()}))
+            .collect()
+    };
+    let types = EventType::ALL.map(|kind| {
+        let ocsf = kind.ocsf();
+        let own = MEMBERS.iter().filter(|m| !m.types.is_empty() && m.of(kind)).map(|m| m.name);
+        json!({
+            "name": kind.as_str(),
+            "when": kind.when(),
+            "severity": kind.severity().as_str(),
+            "class": ocsf.class_name(),
+            "class_uid": ocsf.class_uid,
+            "activity_id": ocsf.activity_id,
+            "members": own.collect::<Vec<_>>(),
+        })
+    });
+    json!({"dataschema": DATA_SCHEMA, "envelope": table(ENVELOPE), "data": table(MEMBERS), "types": types})
 }
 
 #[cfg(test)]

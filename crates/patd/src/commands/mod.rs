@@ -10,6 +10,7 @@ mod plugin;
 mod reload;
 mod site;
 mod store;
+mod token;
 mod user;
 mod verify;
 
@@ -77,6 +78,9 @@ enum Command {
         after_help = "Example:\n  patd verify < found-secret.txt\n\nExit code 1 when it is no live token."
     )]
     Verify,
+    /// Look at a token secret without asking anybody.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Check the config, the plug-ins and the stores, and say what is wrong.
     #[command(after_help = "Example:\n  patd doctor --output json")]
     Doctor,
@@ -89,6 +93,9 @@ enum Command {
     /// Print every problem type that the native API answers with: name, status, title, what to do.
     #[command(after_help = "Example:\n  patd problems --output json")]
     Problems,
+    /// Print every type of audit event and every member that an event can have.
+    #[command(after_help = "Example:\n  patd events --output json")]
+    Events,
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  patd completions bash > /etc/bash_completion.d/patd")]
     Completions {
@@ -152,6 +159,7 @@ pub(crate) fn run(cli: Cli, config_named: bool) -> Result<(), Failure> {
             }
         }
         Command::Verify => verify::run(&context),
+        Command::Token(command) => token::run(&context, &command),
         Command::Routes => {
             describe::routes(&context);
             Ok(())
@@ -159,6 +167,10 @@ pub(crate) fn run(cli: Cli, config_named: bool) -> Result<(), Failure> {
         Command::Openapi => describe::openapi(),
         Command::Problems => {
             describe::problems(&context);
+            Ok(())
+        }
+        Command::Events => {
+            describe::events(&context);
             Ok(())
         }
         Command::Completions { shell } => {

@@ -26,11 +26,16 @@ pub(super) fn refuse(in_force: &Config, new: &Config) -> Result<(), Failure> {
         request_timeout,
         max_connections,
         hash_queue,
+        event_streams,
+        event_streams_per_site,
+        leak_reports_per_hour,
     );
+    compare!(leaks: github_keys);
     if keys.is_empty()
-        && (&in_force.server, &in_force.log, &in_force.limits) != (&new.server, &new.log, &new.limits)
+        && (&in_force.server, &in_force.log, &in_force.limits, &in_force.leaks)
+            != (&new.server, &new.log, &new.limits, &new.leaks)
     {
-        keys.push("server, log or limits");
+        keys.push("server, log, limits or leaks");
     }
     if keys.is_empty() {
         return Ok(());

@@ -124,15 +124,60 @@ pub enum Query {
     Events {
         /// The site.
         site: Uuid,
+        /// Which of them.
+        #[serde(default)]
+        filter: EventFilter,
         /// `(time, id)` of the last row before.
         after: Option<(Micros, Uuid)>,
         /// At most this many.
         limit: u32,
     },
+    /// Events of a site by their `seq`, lowest first → [`Found::Events`].
+    EventsInOrder {
+        /// The site.
+        site: Uuid,
+        /// Which of them.
+        #[serde(default)]
+        filter: EventFilter,
+        /// Above this.
+        after: Nat,
+        /// Not above this.
+        through: Nat,
+        /// At most this many.
+        limit: u32,
+    },
+    /// → [`Found::Events`].
+    Event(Uuid),
+    /// The highest `seq` of all events, 0 without any → [`Found::Counts`], second number 0.
+    NewestSeq,
     /// Time of the newest event → [`Found::Time`].
     NewestEvent,
     /// Whether a home number was ever given out → [`Found::Counts`], first number 0 or 1.
     HomeNumberUsed(u32),
+}
+
+/// Which events are asked for: those for which all that is said holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventFilter {
+    /// Of one of these types; none of them when the list is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<String>>,
+    /// With this affected person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Uuid>,
+    /// With this affected token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Uuid>,
+    /// With this affected session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Uuid>,
+    /// At this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Micros>,
+    /// Before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Micros>,
 }
 
 /// A member with its user.

@@ -51,7 +51,13 @@ impl World {
             directory: "directory".to_owned(),
             sites: vec![plan()],
             sinks: Vec::new(),
-            limits: LimitPolicy { account: limit(attempts), address: limit(10_000) },
+            limits: LimitPolicy {
+                account: limit(attempts),
+                address: limit(10_000),
+                event_streams: 8,
+                event_streams_per_site: 4,
+                leak_reports_per_hour: 60,
+            },
         })
         .await
         .expect("the service starts");

@@ -1,7 +1,7 @@
 //! Each query answers what the contract says, in its order, page by page.
 
 use patd_proto::rows::{Invitation, InvitationKind, MemberState, Password, SiteCredential, Token, Totp};
-use patd_proto::store::{Found, Query, Row, Write};
+use patd_proto::store::{EventFilter, Found, Query, Row, Write};
 use patd_proto::wire::{Bytes, Micros, Nat, Phc};
 
 use crate::scratch::*;
@@ -212,7 +212,9 @@ async fn events_are_paged_newest_first_and_only_of_their_site() {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let Found::Events(page) = store.ask(Query::Events { site: id(1), after, limit: 3 }).await else {
+        let Found::Events(page) =
+            store.ask(Query::Events { site: id(1), filter: EventFilter::default(), after, limit: 3 }).await
+        else {
             panic!("none")
         };
         let Some(last) = page.last() else { break };

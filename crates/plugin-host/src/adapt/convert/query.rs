@@ -3,8 +3,8 @@
 
 use patd_core::time::Timestamp;
 use patd_proto::store as wire;
-use patd_proto::wire::Micros;
-use patd_service::ports::{Found, Query};
+use patd_proto::wire::{Micros, Nat};
+use patd_service::ports::{EventFilter, Found, Query};
 
 use super::{Malformed, rows};
 
@@ -45,11 +45,34 @@ pub(in crate::adapt) fn outward(query: Query) -> wire::Query {
         }
         Query::ExpiredTokens { now, limit } => wire::Query::ExpiredTokens { now: micros(now), limit },
         Query::PastSessions { before, limit } => wire::Query::PastSessions { before: micros(before), limit },
-        Query::Events { site, after, limit } => {
-            wire::Query::Events { site: site.0, after: after.map(|(time, id)| (micros(time), id.0)), limit }
-        }
+        Query::Events { site, filter, after, limit } => wire::Query::Events {
+            site: site.0,
+            filter: filter_out(filter),
+            after: after.map(|(time, id)| (micros(time), id.0)),
+            limit,
+        },
+        Query::EventsInOrder { site, filter, after, through, limit } => wire::Query::EventsInOrder {
+            site: site.0,
+            filter: filter_out(filter),
+            after: Nat(after),
+            through: Nat(through),
+            limit,
+        },
+        Query::Event(id) => wire::Query::Event(id.0),
+        Query::NewestSeq => wire::Query::NewestSeq,
         Query::NewestEvent => wire::Query::NewestEvent,
         Query::HomeNumberUsed(number) => wire::Query::HomeNumberUsed(number.0),
+    }
+}
+
+fn filter_out(filter: EventFilter) -> wire::EventFilter {
+    wire::EventFilter {
+        types: filter.types.map(|types| types.into_iter().map(|kind| kind.as_str().to_owned()).collect()),
+        user: filter.user.map(|user| user.0),
+        token: filter.token.map(|token| token.0),
+        session: filter.session.map(|session| session.0),
+        since: filter.since.map(micros),
+        until: filter.until.map(micros),
     }
 }
 
@@ -95,7 +118,10 @@ fn answers(query: &wire::Query, found: &wire::Found) -> bool {
     match (query, found) {
         (Q::Sites, F::Sites(_))
         | (Q::NewestEvent, F::Time(_))
-        | (Q::CountMembers(_) | Q::CountMintedBefore { .. } | Q::HomeNumberUsed(_), F::Counts(..))
+        | (
+            Q::CountMembers(_) | Q::CountMintedBefore { .. } | Q::HomeNumberUsed(_) | Q::NewestSeq,
+            F::Counts(..),
+        )
         | (Q::LiveSessions { .. } | Q::PastSessions { .. }, F::Sessions(_))
         | (Q::ExpiredTokens { .. }, F::Tokens(_)) => true,
         (Q::User(id), F::Users(rows)) => rows.len() <= 1 && rows.iter().all(|row| row.luid == *id),
@@ -133,6 +159,12 @@ fn answers(query: &wire::Query, found: &wire::Found) -> bool {
             rows.iter().all(|row| row.site == *site && owner.is_none_or(|owner| row.owner == owner))
         }
         (Q::Events { site, .. }, F::Events(rows)) => rows.iter().all(|row| row.site == Some(*site)),
+        (Q::EventsInOrder { site, after, through, .. }, F::Events(rows)) => {
+            let (rising, within) =
+                (rows.is_sorted_by_key(|row| row.seq), |seq| seq > *after && seq <= *through);
+            rising && rows.iter().all(|row| row.site == Some(*site) && within(row.seq))
+        }
+        (Q::Event(id), F::Events(rows)) => rows.len() <= 1 && rows.iter().all(|row| row.id == *id),
         _ => false,
     }
 }

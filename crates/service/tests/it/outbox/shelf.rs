@@ -339,7 +339,13 @@ pub(crate) async fn start(number: u64, shelf: Shelf, book: &Arc<Book>, terms: Te
         directory: "directory".to_owned(),
         sites: vec![plan("acme"), plan("globex")],
         sinks: vec![Arc::new(sink)],
-        limits: LimitPolicy { account: attempts, address: attempts },
+        limits: LimitPolicy {
+            account: attempts,
+            address: attempts,
+            event_streams: 8,
+            event_streams_per_site: 4,
+            leak_reports_per_hour: 60,
+        },
     })
     .await
     .expect("the service starts")
