@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Facts, Wire, interactive, sample, say};
 
+mod receiver;
+
 /// Connections that sign in.
 const WORKERS: usize = 8;
 /// No request may take as long.
@@ -60,6 +62,16 @@ async fn sign_in(daemon: &Daemon, secret: &Value, made: &AtomicUsize, most: usiz
         assert_eq!(opened.status, 201, "a sign-in: {}", opened.shown());
         took.push(began.elapsed());
     }
+    took
+}
+
+/// So many sign-ins over all connections; how long each took, in order of that.
+async fn sign_ins(daemon: &Daemon, secrets: &[Value], most: usize) -> Vec<Duration> {
+    let made = AtomicUsize::new(0);
+    let all = join_all(secrets.iter().map(|secret| sign_in(daemon, secret, &made, most))).await;
+    let mut took = all.concat();
+    took.sort_unstable();
+    assert_eq!(took.len(), most, "a connection broke");
     took
 }
 
@@ -222,15 +234,7 @@ async fn r7_a_sink_that_is_up_half_of_the_time_loses_nothing_and_holds_up_nobody
     // Two events each.
     let most = number("PATD_TEST_EVENTS", 3000) / 2;
 
-    let round = async |most: usize| {
-        let made = AtomicUsize::new(0);
-        let all = join_all(secrets.iter().map(|secret| sign_in(&daemon, secret, &made, most))).await;
-        let mut took = all.concat();
-        took.sort_unstable();
-        assert_eq!(took.len(), most, "a connection broke");
-        took
-    };
-    let quiet = round(most / 3).await;
+    let quiet = sign_ins(&daemon, &secrets, most / 3).await;
     let over = AtomicBool::new(false);
     let faults = async {
         let (mut random, mut count) = (StdRng::seed_from_u64(7), 0);
@@ -242,7 +246,7 @@ async fn r7_a_sink_that_is_up_half_of_the_time_loses_nothing_and_holds_up_nobody
         count
     };
     let work = async {
-        let took = round(most - most / 3).await;
+        let took = sign_ins(&daemon, &secrets, most - most / 3).await;
         over.store(true, Ordering::Relaxed);
         took
     };
@@ -333,6 +337,8 @@ async fn r7_a_sink_that_denies_refuses_what_gives_until_it_has_room_and_revoking
         "[sinks.file]\n",
         "[sinks.file]\nmax_backlog = 5\non_full = \"deny\"\nretry = { first = \"20ms\", max = \"50ms\" }\n",
     );
+    // A clean stop, so that nothing counts as waiting at the start.
+    daemon.stop().await;
     daemon.restart().await;
     let owner = interactive(&daemon, &facts.0["users"]["member"], "acme").await;
     let mut wire = Wire::connect(&daemon.base_url).await.expect("a connection");

@@ -96,6 +96,8 @@ impl Service {
                 && sinks.iter().any(|sink| sink.name() == key.sink);
             !wanted.contains(key) && !stays
         };
+        // What failed may work with what a reload brought.
+        running.lanes.values().for_each(|pump| pump.lane.again.notify_waiters());
         let ending: Vec<_> = running.lanes.extract_if(|key, _| over(key)).map(|(_, pump)| pump).collect();
         // The lanes are known before they run: what is committed from now on is counted.
         let lanes: Vec<_> = fresh.into_iter().map(|(sink, lane)| (sink, Arc::new(lane))).collect();

@@ -31,6 +31,8 @@ pub(crate) struct Lane {
     pub(crate) site: String,
     /// Rung when it has something to do.
     pub(crate) bell: Notify,
+    /// Rung when a pause after a failure may be cut short: the sink is another.
+    pub(crate) again: Notify,
     /// Held during each delivery, so that a replay never comes between.
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) hold: Hold,
@@ -52,6 +54,7 @@ impl Lane {
             store,
             site,
             bell: Notify::new(),
+            again: Notify::new(),
             turn: tokio::sync::Mutex::default(),
             hold,
             waiting: AtomicI64::new(0),

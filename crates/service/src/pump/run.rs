@@ -193,7 +193,8 @@ impl Service {
             return Round::Failed(e);
         }
         lane.passed(passed, dead.len());
-        count("patd_sink_deliveries_total", lane, wanted.len().min(passed) as u64);
+        let handed = wanted.iter().filter(|waiting| waiting.position <= through).count();
+        count("patd_sink_deliveries_total", lane, handed as u64);
         place.batch = (place.batch * 2).min(BATCH);
         if full || !whole {
             return Round::More;
@@ -296,6 +297,7 @@ async fn wait(lane: &Lane, stop: &CancellationToken, long: Duration, bell: bool)
     tokio::select! {
         () = stop.cancelled() => {}
         () = lane.bell.notified(), if bell => {}
+        () = lane.again.notified() => {}
         () = tokio::time::sleep(long) => {}
     }
 }
