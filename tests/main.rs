@@ -14,5 +14,6 @@ mod outbox;
 mod people;
 mod race;
 mod reload;
+mod sinks;
 mod tableau_clients;
 mod tableau_wire;

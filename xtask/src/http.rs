@@ -50,6 +50,11 @@ impl Client {
         self.call("POST", path, credential, Some(body))
     }
 
+    /// `PATCH` with a JSON body.
+    pub(crate) fn patch(&self, path: &str, credential: &str, body: &Value) -> Result<Answer, Failure> {
+        self.call("PATCH", path, Some(credential), Some(body))
+    }
+
     /// `DELETE`.
     pub(crate) fn delete(&self, path: &str, credential: &str) -> Result<Answer, Failure> {
         self.call("DELETE", path, Some(credential), None)

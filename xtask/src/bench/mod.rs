@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     folder.create()?;
 
     let examples = build_examples(&workspace, args.profile())?;
-    let running = up(&workspace, args.profile(), &folder, &plan::SAMPLE)?;
+    let running = up(&workspace, args.profile(), &folder, &plan::BENCH)?;
     let measured = measure(args, &folder, &running.state, running.process.pid, &examples);
     running.process.stop()?;
     folder.forget_process()?;

@@ -95,6 +95,7 @@ fn ensure_user(
             password: Alphanumeric.sample_string(&mut rand::rng(), 24),
             luid: String::new(),
             sites: BTreeMap::new(),
+            email: None,
             totp_secret: None,
         },
     };
@@ -121,11 +122,26 @@ fn ensure_user(
         user.luid = password_session(client, &user, site)?.text("/user/luid")?;
         save_user(folder, state, &user)?;
     }
+    // Before TOTP, whose codes work once.
+    if state.catchers.is_some() && user.email.is_none() {
+        give_address(client, &mut user)?;
+        save_user(folder, state, &user)?;
+    }
     if planned.totp && user.totp_secret.is_none() {
         enrol_totp(client, &mut user)?;
         save_user(folder, state, &user)?;
     }
     Ok(())
+}
+
+/// Where mails to the account go: it sets the address itself, as nobody else can.
+fn give_address(client: &Client, user: &mut User) -> Result<(), Failure> {
+    let Some(site) = user.sites.keys().next() else { return Ok(()) };
+    let email = format!("{}@people.example", user.username);
+    let credential = interactive_session(client, user, site)?;
+    client.patch("/v1/me", &credential, &json!({ "email": email }))?.expect(200)?;
+    user.email = Some(email);
+    sign_out(client, &credential)
 }
 
 fn save_user(folder: &Folder, state: &mut State, user: &User) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use super::plan::Plan;
+use super::state::{Catchers, Mail, Webhook};
 use crate::failure::{Context, Failure};
 use crate::plugins::Plugin;
 
@@ -47,6 +48,7 @@ pub(crate) fn text(
     data_dir: &Path,
     plugin_dir: &Path,
     plugins: &[Plugin],
+    catchers: Option<&Catchers>,
 ) -> Result<String, Failure> {
     let pin = |name: &str| {
         plugins
@@ -105,9 +107,24 @@ config = {{ path = "{{data_dir}}/audit/{{site}}.jsonl" }}
 token_hasher = "tokens"
 password_hasher = "passwords"
 store = "sites"
-sinks = ["file"]
-"#
+sinks = [{sinks}]
+"#,
+        sinks = if catchers.is_some() { r#""file", "mail", "hook""# } else { r#""file""# }
     );
+    if let Some(Catchers { mail: Mail { smtp, .. }, webhook: Webhook { url, secret, .. } }) = catchers {
+        let (email, webhook) = (pin("audit-email")?, pin("audit-webhook")?);
+        text.push_str(&format!(
+            r#"
+[sinks.mail]
+{email}
+config = {{ smtp = "{smtp}", starttls = "off", from = "patd <patd@patd.example>" }}
+
+[sinks.hook]
+{webhook}
+config = {{ url = "{url}", secrets = ["{secret}"] }}
+"#
+        ));
+    }
     for site in plan.sites {
         text.push_str(&format!(
             "\n[sites.{}]\ncontent_url = \"{}\"\nname = \"{}\"\n{}",
@@ -125,10 +142,11 @@ fn quoted(path: &Path) -> String {
 mod tests {
     use super::{Ports, text};
     use crate::env::plan::DEMO;
+    use crate::env::state::{Catchers, Mail, Webhook};
     use crate::plugins::Plugin;
 
-    fn plugins() -> [Plugin; 3] {
-        ["hasher-pbkdf2", "store-sql", "audit-file"].map(|name| Plugin {
+    fn plugins() -> [Plugin; 5] {
+        ["hasher-pbkdf2", "store-sql", "audit-file", "audit-email", "audit-webhook"].map(|name| Plugin {
             name: name.to_owned(),
             path: "/p".into(),
             sha256: "ab".repeat(32),
@@ -138,7 +156,8 @@ mod tests {
     #[test]
     fn the_config_is_toml_with_every_plugin_pinned_and_every_site() {
         let ports = Ports::from_urls("http://127.0.0.1:1", "http://127.0.0.1:2").expect("two addresses");
-        let text = text(&DEMO, ports, "/a \"b\"".as_ref(), "/p".as_ref(), &plugins()).expect("a config");
+        let text =
+            text(&DEMO, ports, "/a \"b\"".as_ref(), "/p".as_ref(), &plugins(), None).expect("a config");
         let config: toml::Table = text.parse().expect("TOML");
         assert_eq!(config["server"]["data_dir"].as_str(), Some("/a \"b\""));
         for (section, name) in [("hashers", "tokens"), ("stores", "sites"), ("sinks", "file")] {
@@ -151,8 +170,21 @@ mod tests {
     #[test]
     fn patd_accepts_the_config() {
         let ports = Ports::from_urls("http://127.0.0.1:1", "http://127.0.0.1:2").expect("two addresses");
-        let text = text(&DEMO, ports, "/data".as_ref(), "/p".as_ref(), &plugins()).expect("a config");
-        patd_config::Config::parse(&text, "patd.toml").expect("a config that patd accepts");
+        let (mails, hooks) = ("/m".into(), "/h".into());
+        let catchers = Catchers {
+            mail: Mail { smtp: "smtp://127.0.0.1:3".to_owned(), folder: mails },
+            webhook: Webhook {
+                url: "http://127.0.0.1:4/patd".to_owned(),
+                secret: "whsec_x".to_owned(),
+                file: hooks,
+            },
+        };
+        for catchers in [None, Some(&catchers)] {
+            let text =
+                text(&DEMO, ports, "/data".as_ref(), "/p".as_ref(), &plugins(), catchers).expect("a config");
+            let config = patd_config::Config::parse(&text, "patd.toml").expect("a config that patd accepts");
+            assert_eq!(config.sinks.len(), if catchers.is_some() { 3 } else { 1 });
+        }
     }
 
     #[test]

@@ -79,26 +79,26 @@ impl Process {
     }
 }
 
-/// Starts `patd serve` in its own process group, so that a Ctrl-C for this task does not reach it.
+/// Starts `patd serve`.
 pub(crate) fn start(patd: &Path, folder: &Folder) -> Result<Process, Failure> {
-    let log = OpenOptions::new()
+    let mut command = Command::new(patd);
+    command.arg("--config").arg(folder.config()).arg("serve");
+    spawn(&mut command, &folder.log())?.ok_or_else(|| ended_at_once(folder))
+}
+
+/// Starts a program in its own process group, so that a Ctrl-C for this task does not reach it; `None` when it has ended
+/// already.
+pub(crate) fn spawn(command: &mut Command, log: &Path) -> Result<Option<Process>, Failure> {
+    let output = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .open(folder.log())
-        .context(format_args!("cannot open {}", folder.log().display()))?;
-    let errors = log.try_clone().context("cannot share the log")?;
-    let child = Command::new(patd)
-        .arg("--config")
-        .arg(folder.config())
-        .arg("serve")
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors)
-        .process_group(0)
-        .spawn()
-        .context(format_args!("cannot start {}", patd.display()))?;
-    Process::identify(child.id()).ok_or_else(|| ended_at_once(folder))
+        .open(log)
+        .context(format_args!("cannot open {}", log.display()))?;
+    let errors = output.try_clone().context("cannot share the log")?;
+    let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).spawn();
+    let child = child.context(format_args!("cannot start {}", command.get_program().display()))?;
+    Ok(Process::identify(child.id()))
 }
 
 /// Waits until the daemon says that it is ready.

@@ -115,6 +115,10 @@ impl Folder {
         self.0.join("process.json")
     }
 
+    fn catchers_json(&self) -> PathBuf {
+        self.0.join("catchers.json")
+    }
+
     /// The last lines of the daemon's log.
     pub(crate) fn log_tail(&self) -> String {
         let text = fs::read(self.log()).unwrap_or_default();
@@ -145,12 +149,31 @@ impl Folder {
 
     /// Forgets a process that has ended.
     pub(crate) fn forget_process(&self) -> Result<(), Failure> {
-        match fs::remove_file(self.process_json()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Failure::new(format!("cannot delete {}: {error}", self.process_json().display())))
-            }
-            _ => Ok(()),
+        forget(&self.process_json())
+    }
+
+    /// The catchers that an earlier task started, alive or not.
+    pub(crate) fn catchers(&self) -> Option<Process> {
+        load(&self.catchers_json()).ok().flatten()
+    }
+
+    /// Records the catchers that were started.
+    pub(crate) fn save_catchers(&self, process: &Process) -> Result<(), Failure> {
+        save(&self.catchers_json(), process)
+    }
+
+    /// Forgets catchers that have ended.
+    pub(crate) fn forget_catchers(&self) -> Result<(), Failure> {
+        forget(&self.catchers_json())
+    }
+}
+
+fn forget(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::new(format!("cannot delete {}: {error}", path.display())))
         }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@
 //! knows by pid, start time and boot. `env.json` is the contract with scripts and other projects' tests.
 
 mod bootstrap;
+mod catcher;
+mod catchers;
 mod config;
 pub(crate) mod daemon;
 mod folder;
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     Down,
     /// Stop it and delete all its data.
     Reset,
+    /// Take mails and webhooks; `env up` starts it.
+    #[command(hide = true)]
+    Catch(catcher::Args),
 }
 
 /// A back end of the store plug-in.
@@ -62,6 +67,7 @@ pub(crate) enum Store {
 /// Runs the task.
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match *command {
+        Command::Catch(ref args) => catcher::serve(args),
         Command::Up { store, daemons, release, detach } => {
             refuse_what_is_not_built_yet(store, daemons)?;
             run_up(Profile::from_release(release), detach)
@@ -144,6 +150,8 @@ fn stop_and_say(folder: &Folder) -> Result<(), Failure> {
         }
         _ => out::good("nothing is running"),
     }
+    // Last: the daemon delivers once more when it ends.
+    catchers::stop(folder)?;
     folder.forget_process()
 }
 

@@ -3,6 +3,8 @@
 /// What an environment shall hold.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// Whether mails and webhooks go out, to catchers.
+    pub(crate) catchers: bool,
     pub(crate) sites: &'static [Site],
     pub(crate) users: &'static [User],
     pub(crate) tokens: &'static [Token],
@@ -54,6 +56,7 @@ const MFA_MEMBER: User = User { username: "mfa-member", memberships: &[("acme", 
 
 /// What `env up` makes.
 pub(crate) const SAMPLE: Plan = Plan {
+    catchers: true,
     sites: &[ACME, GLOBEX],
     users: &[
         User { username: "member", memberships: &[("acme", "Creator"), ("globex", "Viewer")], totp: false },
@@ -70,6 +73,7 @@ pub(crate) const SAMPLE: Plan = Plan {
 
 /// What the demo makes: a third site, and no tokens, because the story mints them.
 pub(crate) const DEMO: Plan = Plan {
+    catchers: false,
     sites: &[ACME, GLOBEX, BRIEF],
     users: &[
         User {
@@ -84,3 +88,6 @@ pub(crate) const DEMO: Plan = Plan {
     ],
     tokens: &[],
 };
+
+/// What is measured: the sample without sinks that would be measured along.
+pub(crate) const BENCH: Plan = Plan { catchers: false, ..SAMPLE };

@@ -5,7 +5,7 @@ use super::daemon::{self, Process};
 use super::folder::write_private;
 use super::plan::Plan;
 use super::state::{Bin, Daemon, State};
-use super::{Folder, bootstrap};
+use super::{Folder, bootstrap, catchers};
 use crate::failure::Failure;
 use crate::workspace::{Profile, Workspace};
 use crate::{build, out};
@@ -27,7 +27,12 @@ pub(crate) fn up(
 ) -> Result<Up, Failure> {
     let plugins = build::daemon(workspace, profile)?;
     let before = folder.load_state()?;
+    let caught = before.as_ref().and_then(|state| state.catchers.as_ref());
     if let (Some(process), Some(mut state)) = (folder.process().filter(Process::is_alive), before.clone()) {
+        if let Some(caught) = caught {
+            // They may have been killed; the daemon knows them by their ports.
+            catchers::start(folder, Some(caught))?;
+        }
         if state.bin.patd != workspace.bin(profile, "patd") {
             out::warn("the running patd is of another build profile; `env down` first to change it");
         }
@@ -39,7 +44,8 @@ pub(crate) fn up(
         before.as_ref().and_then(|state| Ports::from_urls(&state.base_url, &state.management_url)),
     )?;
     let plugin_dir = workspace.plugin_dir(profile);
-    let text = config::text(plan, ports, &folder.data_dir(), &plugin_dir, &plugins)?;
+    let catchers = plan.catchers.then(|| catchers::start(folder, caught)).transpose()?;
+    let text = config::text(plan, ports, &folder.data_dir(), &plugin_dir, &plugins, catchers.as_ref())?;
     write_private(&folder.config(), text.as_bytes())?;
 
     let bin = Bin { patd: workspace.bin(profile, "patd"), patctl: workspace.bin(profile, "patctl") };
@@ -58,6 +64,7 @@ pub(crate) fn up(
         sites: before.as_ref().map(|state| state.sites.clone()).unwrap_or_default(),
         users: before.as_ref().map(|state| state.users.clone()).unwrap_or_default(),
         tokens: before.map(|state| state.tokens).unwrap_or_default(),
+        catchers,
     };
     state.daemons.push(Daemon {
         base_url: state.base_url.clone(),
@@ -71,6 +78,7 @@ pub(crate) fn up(
         .and_then(|()| bootstrap::run(folder, plan, &mut state));
     if let Err(failure) = ready {
         process.stop()?;
+        catchers::stop(folder)?;
         folder.forget_process()?;
         return Err(failure);
     }

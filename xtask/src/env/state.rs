@@ -22,6 +22,30 @@ pub(crate) struct State {
     pub(crate) sites: BTreeMap<String, Site>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) tokens: BTreeMap<String, Token>,
+    #[serde(flatten)]
+    pub(crate) catchers: Option<Catchers>,
+}
+
+/// Where mails and webhooks of the daemon go.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Catchers {
+    pub(crate) mail: Mail,
+    pub(crate) webhook: Webhook,
+}
+
+/// The mail catcher: each mail is a file in the folder.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Mail {
+    pub(crate) smtp: String,
+    pub(crate) folder: PathBuf,
+}
+
+/// The webhook catcher: each request is a line of JSON in the file, with its headers and its body as text.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Webhook {
+    pub(crate) url: String,
+    pub(crate) secret: String,
+    pub(crate) file: PathBuf,
 }
 
 /// One daemon.
@@ -60,6 +84,8 @@ pub(crate) struct User {
     pub(crate) luid: String,
     pub(crate) sites: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) totp_secret: Option<String>,
 }
 
@@ -83,6 +109,10 @@ impl State {
         ];
         for daemon in &self.daemons {
             lines.push(format!("log         {}", daemon.log.display()));
+        }
+        if let Some(Catchers { mail, webhook }) = &self.catchers {
+            lines.push(format!("mails       {}", mail.folder.display()));
+            lines.push(format!("webhooks    {}", webhook.file.display()));
         }
         for (key, site) in &self.sites {
             lines.push(format!("site        {key}: content URL {}, LUID {}", site.content_url, site.luid));

@@ -1,0 +1,204 @@
+//! Sinks over the network, in the daemon: what each plug-in sends is tested in its own package.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{Daemon, Kind, Stage, client, path_of};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon whose sites have this sink as well.
+async fn with_sink(name: &str, section: &str) -> Stage {
+    let stage = Stage::start("").await;
+    let config = std::fs::read_to_string(stage.daemon.config()).expect("the config");
+    let config = config.replacen("sinks = [\"file\"]", &format!("sinks = [\"file\", \"{name}\"]"), 1);
+    let section = format!("[sinks.{name}]\nretry = {{ first = \"20ms\", max = \"100ms\" }}\n{section}");
+    std::fs::write(stage.daemon.config(), format!("{config}\n{section}\n")).expect("written");
+    stage.daemon.restart().await;
+    stage
+}
+
+/// Looks until a condition holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let seen = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, seen).await.is_ok(), "not in time: {what}");
+}
+
+/// A receiver that answers every request with one status and keeps the ids of what it got.
+#[derive(Clone)]
+struct Hook {
+    status: Arc<AtomicU16>,
+    ids: Arc<Mutex<Vec<String>>>,
+}
+
+impl Hook {
+    async fn serve(status: u16) -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/patd", listener.local_addr().expect("an address"));
+        let hook = Self { status: Arc::new(AtomicU16::new(status)), ids: Arc::default() };
+        let own = hook.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(own.clone().connection(stream));
+            }
+        });
+        (hook, url)
+    }
+
+    async fn connection(self, stream: TcpStream) -> Option<()> {
+        let mut stream = tokio::io::BufReader::new(stream);
+        loop {
+            let (mut length, mut id) = (0, String::new());
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+                match line.trim_end().split_once(": ") {
+                    Some(("content-length", value)) => length = value.parse().ok()?,
+                    Some(("webhook-id", value)) => id = value.to_owned(),
+                    None if line.trim_end().is_empty() => break,
+                    _ => {}
+                }
+            }
+            stream.read_exact(&mut vec![0; length]).await.ok()?;
+            self.ids.lock().expect("sound").push(id);
+            let status = self.status.load(Ordering::SeqCst);
+            let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
+            stream.get_mut().write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.ids.lock().expect("sound").clone()
+    }
+}
+
+async fn metrics(daemon: &Daemon) -> String {
+    let answer = client().get(format!("{}/metrics", daemon.management_url)).send().await.expect("an answer");
+    answer.text().await.expect("a page")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_was_told_to_go_away_is_left_alone_until_a_reload_and_then_gets_everything() {
+    let (hook, url) = Hook::serve(410).await;
+    let secret = "whsec_YmxhY2sgYm94IGJsYWNrIGJveCBibGFjayBib3g=";
+    let section =
+        format!("plugin = \"audit-webhook\"\nconfig = {{ url = \"{url}\", secrets = [\"{secret}\"] }}");
+    let stage = with_sink("hook", &section).await;
+    let person = stage.person("acme", "Creator").await;
+    stage.session(&person, "acme", Kind::Token).await;
+    until("the metric tells of it", async || {
+        metrics(&stage.daemon).await.contains("patd_plugin_webhook_disabled{instance=\"hook\"} 1")
+    })
+    .await;
+    let asked = hook.ids().len();
+    stage.mint(&person, "acme").await;
+    until("the pump tries again", async || stage.daemon.log().matches("410 Gone").count() > 3).await;
+    // A lane of each site and of the directory may each have had its first try under way.
+    assert!(asked <= 3 && hook.ids().len() == asked, "{:?}", hook.ids());
+
+    hook.status.store(204, Ordering::SeqCst);
+    let report = stage.daemon.patd(&["reload"]);
+    let lines = report["plugins"].as_array().expect("plug-ins");
+    let action = |name: &str| lines.iter().find(|line| line["instance"] == name).map(|line| &line["action"]);
+    assert_eq!((action("hook"), action("file")), (Some(&json!("replaced")), Some(&json!("unchanged"))));
+    let listed = stage.call("GET", "/v1/sites/acme/events?limit=1000", Some(stage.admin("acme")), None).await;
+    let listed = listed.expect(200).json()["items"].clone();
+    let wanted: Vec<String> = listed
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|e| e["id"].as_str().expect("an id").to_owned())
+        .collect();
+    assert!(wanted.len() > 5, "{wanted:?}");
+    until("every event of the site arrives", async || {
+        let got = hook.ids();
+        wanted.iter().all(|id| got[asked..].contains(id))
+    })
+    .await;
+    assert!(!stage.daemon.log().contains("whsec_"), "no secret in the log");
+}
+
+/// aiosmtpd, which prints what it gets.
+struct Mailbox {
+    process: Child,
+    port: u64,
+    said: Receiver<Value>,
+}
+
+impl Mailbox {
+    fn open() -> Self {
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/audit-email/tests/email/server.py");
+        let mut process = Command::new(path_of("PATD_TEST_PYTHON_SMTP"))
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python runs");
+        let (say, said) = std::sync::mpsc::channel::<Value>();
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = say.send(serde_json::from_str(&line).expect("JSON"));
+            }
+        });
+        let port = said.recv_timeout(PATIENCE).expect("the port")["port"].as_u64().expect("a port");
+        Self { process, port, said }
+    }
+
+    fn next(&self) -> Value {
+        self.said.recv_timeout(PATIENCE).expect("a mail")
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_grave_events_are_mailed_to_the_admins_of_their_site_and_to_nobody_else() {
+    let mailbox = Mailbox::open();
+    let config = format!(
+        "{{ smtp = \"smtp://127.0.0.1:{}\", starttls = \"off\", from = \"patd <patd@patd.example>\" }}",
+        mailbox.port
+    );
+    let section = format!("plugin = \"audit-email\"\ntypes = [\"patd.user.*\"]\nconfig = {config}");
+    let stage = with_sink("mail", &section).await;
+    for site in ["acme", "globex"] {
+        let profile = json!({"email": format!("{site}@admins.example"), "full_name": format!("{site}\u{202e} \"host\"")});
+        stage.call("PATCH", "/v1/me", Some(stage.admin(site)), Some(&profile)).await.expect(200);
+        let person = stage.person(site, "Creator").await;
+        let session = stage.session(&person, site, Kind::Interactive).await;
+        let profile = json!({"email": format!("{site}@people.example")});
+        stage.call("PATCH", "/v1/me", Some(&session), Some(&profile)).await.expect(200);
+        let path = format!("/v1/sites/{site}/users/{}", person.luid);
+        let change = json!({"site_role": "Viewer"});
+        stage.call("PATCH", &path, Some(stage.admin(site)), Some(&change)).await.expect(200);
+        let mail = tokio::task::block_in_place(|| mailbox.next());
+        assert_eq!(mail["recipients"], json!([format!("{site}@admins.example")]), "{mail}");
+        let text = mail["text"].as_str().expect("a text");
+        assert!(text.contains("patd.user.role_changed") && text.contains(&stage.luid(site)), "{text}");
+    }
+    // Whatever is still to come would have come before this one.
+    let person = stage.person("acme", "Creator").await;
+    let path = format!("/v1/sites/acme/users/{}", person.luid);
+    stage.call("DELETE", &path, Some(stage.admin("acme")), None).await.expect(204);
+    let mail = tokio::task::block_in_place(|| mailbox.next());
+    assert!(mail["text"].as_str().is_some_and(|text| text.contains("patd.user.removed")), "{mail}");
+}
