@@ -11,6 +11,8 @@ mod m0001_tokens;
 mod m0002_directory;
 mod m0003_event_detail;
 mod m0004_outbox;
+mod m0005_notices;
+mod m0006_muted;
 mod table;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -32,6 +34,7 @@ impl MigratorTrait for SiteStore {
             Box::new(m0001_tokens::Migration),
             Box::new(m0003_event_detail::Migration),
             Box::new(m0004_outbox::Migration),
+            Box::new(m0005_notices::Migration),
         ]
     }
 }
@@ -43,6 +46,8 @@ impl MigratorTrait for DirectoryStore {
             Box::new(m0002_directory::Migration),
             Box::new(m0003_event_detail::Migration),
             Box::new(m0004_outbox::Migration),
+            Box::new(m0005_notices::Migration),
+            Box::new(m0006_muted::Migration),
         ]
     }
 }

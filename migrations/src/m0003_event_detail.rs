@@ -20,10 +20,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One column at a time: SQLite takes no more.
-        let add = |column: ColumnDef| Table::alter().table("events").add_column(column).to_owned();
-        manager.alter_table(add(text_null("detail"))).await?;
-        manager.alter_table(add(int("seq").default(0).to_owned())).await?;
+        add(manager, "events", text_null("detail")).await?;
+        add(manager, "events", int("seq").default(0).to_owned()).await?;
         // Events from before follow each other by their time.
         let earlier = Query::update().table("events").value("seq", Expr::col("time")).to_owned();
         manager.execute(earlier).await?;

@@ -1,8 +1,8 @@
 //! Short words for the columns and indexes of this schema. Must never change what a released migration makes.
 
 use sea_orm_migration::prelude::{
-    ColumnDef, ConditionalStatement, Expr, ExprTrait, Index, IndexCreateStatement, IndexOrder, Table,
-    TableCreateStatement,
+    ColumnDef, ConditionalStatement, DbErr, Expr, ExprTrait, Index, IndexCreateStatement, IndexOrder,
+    SchemaManager, Table, TableCreateStatement,
 };
 
 pub(crate) fn table(name: &'static str) -> TableCreateStatement {
@@ -47,6 +47,15 @@ pub(crate) fn flag(name: &'static str) -> ColumnDef {
 /// A position that rises and is never used twice.
 pub(crate) fn position(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().auto_increment().primary_key().to_owned()
+}
+
+/// Adds a column; SQLite takes one at a time.
+pub(crate) async fn add(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    column: ColumnDef,
+) -> Result<(), DbErr> {
+    manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await
 }
 
 pub(crate) fn index(

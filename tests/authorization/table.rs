@@ -148,6 +148,7 @@ pub(super) static TABLE: &[Row] = &[
         REJECTED,
         [all(REJECTED); 3],
     ),
+    row("GET /v1/me", OWN, "", REQUIRED, [all("200"); 3]),
     row("PATCH /v1/me", OWN, r#"{"full_name": "A. Person"}"#, REQUIRED, [in_person("200"); 3]),
     row(
         "POST /v1/me/password",

@@ -13,6 +13,8 @@ mod event_type;
 pub mod id;
 pub mod invitation_text;
 pub mod name;
+pub mod network;
+pub mod notice;
 pub mod record;
 pub mod refusal;
 pub mod rules;

@@ -3,6 +3,8 @@
 use crate::event::EndReason;
 use crate::id::{Epoch, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid, Version};
 use crate::name::{ContentUrl, SiteRole, TokenName, Username};
+use crate::network::Network;
+use crate::notice::Muted;
 use crate::secret::{FastDigest, PhcDigest};
 use crate::time::{Span, Timestamp};
 
@@ -96,6 +98,8 @@ pub struct User {
     pub access_epoch: Epoch,
     /// Rises when the password or MFA changes; ends password and interactive sessions, never token sessions.
     pub credential_epoch: Epoch,
+    /// The notices that the person does not want by mail.
+    pub muted: Muted,
     /// When first invited.
     pub created_at: Timestamp,
     /// Row version.
@@ -220,6 +224,15 @@ pub struct TokenEpochs {
     pub token: Epoch,
 }
 
+/// The least number of days before each end that the owner of a token was told of, if any: each notice goes out once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// Before its absolute end.
+    pub absolute_days: Option<u16>,
+    /// Before the end of lying unused; forgotten with each use.
+    pub idle_days: Option<u16>,
+}
+
 /// A personal access token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {
@@ -247,6 +260,10 @@ pub struct Token {
     pub ended: Option<Ended>,
     /// What the mint read.
     pub epochs: TokenEpochs,
+    /// What the owner was told of its ends.
+    pub told: Told,
+    /// Where it was minted and used, the newest last.
+    pub networks: Vec<Network>,
     /// Row version.
     pub version: Version,
 }
@@ -298,6 +315,10 @@ pub struct SessionToken {
     pub home: SiteLuid,
     /// When the token was minted (compared with the home site's `not_before`).
     pub minted_at: Timestamp,
+    /// The token's absolute end.
+    pub expires_at: Timestamp,
+    /// When it dies of lying unused, if this session's sign-in was its last use.
+    pub idle_expires_at: Timestamp,
 }
 
 /// What sign-in gives.

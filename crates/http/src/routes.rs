@@ -111,6 +111,7 @@ static TABLE: &[Route] = &[
     row("GET", USER_TOKENS, Who::SiteAdminOrSelf, || get(users::tokens)),
     row("DELETE", USER_TOKENS, Who::SiteAdminOrSelf, || delete(users::revoke_tokens)),
     row("POST", "/v1/invitations/redeem", Who::InvitationHolder, || post(invitations::redeem)),
+    row("GET", "/v1/me", Who::Session, || get(me::read)),
     row("PATCH", "/v1/me", Who::Interactive, || patch(me::change)),
     row("POST", "/v1/me/password", Who::Interactive, || post(me::set_password)),
     row("POST", "/v1/me/totp", Who::Interactive, || post(me::begin_totp)),

@@ -146,6 +146,8 @@ pub struct User {
     pub access_epoch: Nat,
     /// Rises when the password or MFA changes.
     pub credential_epoch: Nat,
+    /// Names of notices that the person does not want by mail.
+    pub muted: Vec<String>,
     /// When first invited.
     pub created_at: Micros,
     /// Row version.
@@ -248,6 +250,15 @@ pub struct TokenEpochs {
     pub token: Nat,
 }
 
+/// What the owner of a token was told of its ends: the least number of days before each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// Before its absolute end.
+    pub absolute_days: Option<u16>,
+    /// Before the end of lying unused.
+    pub idle_days: Option<u16>,
+}
+
 /// A personal access token.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Token {
@@ -269,6 +280,12 @@ pub struct Token {
     pub last_used_at: Option<Micros>,
     /// The idle limit in force.
     pub idle_limit: Micros,
+    /// When time next asks something of it: a notice, or its end. `due_tokens` goes by it.
+    pub due_at: Micros,
+    /// What its owner was told.
+    pub told: Told,
+    /// The networks that it was used in, as text.
+    pub networks: Vec<String>,
     /// The one session that may be live.
     pub session: Option<Uuid>,
     /// Set once.
@@ -303,6 +320,10 @@ pub struct SessionToken {
     pub home: Uuid,
     /// When it was minted.
     pub minted_at: Micros,
+    /// Its absolute end.
+    pub expires_at: Micros,
+    /// Its end if it is not used again.
+    pub idle_expires_at: Micros,
 }
 
 /// What sign-in gives.

@@ -15,6 +15,7 @@ pub mod events;
 mod facts;
 mod failures;
 pub mod hash_pool;
+mod inventory;
 mod keys;
 pub mod leaks;
 pub mod limits;

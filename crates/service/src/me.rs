@@ -1,6 +1,7 @@
 //! A person's own affairs: profile, password, TOTP. Interactive sessions only.
 
 use patd_core::name::Username;
+use patd_core::notice::Notice;
 use patd_core::record::SessionKind;
 use patd_core::rules::{profile, totp};
 use patd_core::secret::PlainText;
@@ -9,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::decide::{TRIES, contended, final_conflict};
 use crate::error::{Error, Result};
 use crate::service::Service;
-use crate::view::{Caller, From, TotpEnrolment, UserView};
+use crate::view::{Caller, From, MyView, TotpEnrolment};
 
 /// Longest full name and e-mail address, in bytes.
 const MAX_TEXT: usize = 256;
@@ -23,6 +24,8 @@ pub struct ProfileChange {
     pub email: Option<String>,
     /// New user name.
     pub username: Option<String>,
+    /// Notices to send by mail (`true`) or not.
+    pub notices: Vec<(Notice, bool)>,
 }
 
 fn require_person(caller: &Caller) -> Result<()> {
@@ -44,12 +47,7 @@ impl Service {
     ///
     /// # Errors
     /// `InteractiveRequired`, `BadValue`, `UsernameTaken`, `Unavailable`.
-    pub async fn change_profile(
-        &self,
-        caller: &Caller,
-        change: ProfileChange,
-        from: From,
-    ) -> Result<UserView> {
+    pub async fn change_profile(&self, caller: &Caller, change: ProfileChange, from: From) -> Result<MyView> {
         require_person(caller)?;
         let username = change
             .username
@@ -63,17 +61,26 @@ impl Service {
                 reason: "must contain an `@`, or be empty".to_owned(),
             });
         }
-        let ask =
-            profile::ProfileChange { full_name: plain("full_name", change.full_name)?, email, username };
+        let full_name = plain("full_name", change.full_name)?;
         for _ in 0..TRIES {
             let acting = self.acting(caller)?;
-            let changes = self
-                .decide_for(caller, &from, |cx| profile::change_profile(cx, acting.caller(), ask.clone()))?;
+            let muted = change
+                .notices
+                .iter()
+                .fold(acting.caller().user.muted, |muted, (notice, wanted)| muted.with(*notice, !wanted));
+            let ask = profile::ProfileChange {
+                full_name: full_name.clone(),
+                email: email.clone(),
+                username: username.clone(),
+                muted: Some(muted),
+            };
+            let changes =
+                self.decide_for(caller, &from, |cx| profile::change_profile(cx, acting.caller(), ask))?;
             if changes.is_empty() {
-                return self.user_view(caller.site, caller.user).await;
+                return self.me(caller).await;
             }
             match self.world.commit(&self.world.directory, changes, ()).await? {
-                Ok(()) => return self.user_view(caller.site, caller.user).await,
+                Ok(()) => return self.me(caller).await,
                 Err(conflict) => {
                     if let Some(answer) = final_conflict(&conflict, 0) {
                         return Err(answer);
@@ -82,6 +89,17 @@ impl Service {
             }
         }
         Err(contended())
+    }
+
+    /// The caller's own profile.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn me(&self, caller: &Caller) -> Result<MyView> {
+        let user = self.user_view(caller.site, caller.user).await?;
+        let person = self.world.facts.user(&*self.world.directory, caller.user).await?;
+        let muted = person.ok_or(Error::NotFound("user"))?.load().muted;
+        Ok(MyView { user, muted })
     }
 
     /// Sets the caller's own password; other password and interactive sessions end, token sessions live on.

@@ -179,6 +179,15 @@ pub enum Query {
     },
     /// Site store: open tokens of a site minted before a time, with their sessions' count: `(tokens, sessions)`.
     CountMintedBefore(SiteLuid, Timestamp),
+    /// Site store: open tokens that end absolutely before a time, and those last used (or minted) before another.
+    CountStale {
+        /// Home site.
+        site: SiteLuid,
+        /// For the first number.
+        expires_before: Timestamp,
+        /// For the second.
+        used_before: Timestamp,
+    },
     /// Either: sessions that are not ended and not past their natural end, by id; for filling the live table.
     LiveSessions {
         /// Not past at this time.
@@ -188,8 +197,9 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
-    /// Site store: open tokens that are past an end at `now`, at most `limit`; for the sweeper.
-    ExpiredTokens {
+    /// Site store: open tokens of which time asks something at `now` (a notice, or their end), at most `limit`; for the
+    /// sweeper.
+    DueTokens {
         /// The time.
         now: Timestamp,
         /// At most this many.

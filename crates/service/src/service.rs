@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::events::Streams;
 use crate::failures::Failures;
 use crate::hash_pool::Hashers;
+use crate::inventory::Inventories;
 use crate::keys::Keys;
 use crate::leaks::Leaks;
 use crate::limits::Limits;
@@ -48,6 +49,7 @@ pub struct Service {
     pub(crate) streams: Streams,
     /// The reports of leaked secrets that are looked into.
     pub(crate) leaks: Leaks,
+    pub(crate) inventories: Inventories,
     /// Per hasher, a digest of nothing anybody knows.
     pub(crate) dummies: Mutex<HashMap<String, PhcDigest>>,
     pub(crate) tasks: TaskTracker,

@@ -22,6 +22,7 @@ use crate::events::Streams;
 use crate::facts::{Facts, ask, nonsense};
 use crate::failures::Failures;
 use crate::hash_pool::Hashers;
+use crate::inventory::Inventories;
 use crate::keys::Keys;
 use crate::leaks::Leaks;
 use crate::limits::{LimitPolicy, Limits};
@@ -181,6 +182,7 @@ impl Service {
             relays: Relays::default(),
             streams: Streams::default(),
             leaks: Leaks::default(),
+            inventories: Inventories::default(),
             dummies: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

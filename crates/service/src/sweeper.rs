@@ -37,8 +37,11 @@ impl Service {
                 service.world.live.sweep(service.now());
                 let sites: Vec<_> = service.world.sites.load().iter().cloned().collect();
                 for site in sites {
-                    if let Err(e) = service.retire_expired(&site).await {
-                        tracing::warn!(error = ?e, "expired tokens could not be retired");
+                    if let Err(e) = service.do_what_is_due(&site).await {
+                        tracing::warn!(error = ?e, "tokens that time asks something of could not be dealt with");
+                    }
+                    if let Err(e) = service.take_inventory(&site).await {
+                        tracing::warn!(error = ?e, "a site's tokens could not be counted");
                     }
                 }
                 for store in service.world.stores() {
@@ -50,9 +53,10 @@ impl Service {
         });
     }
 
-    /// Ends tokens of a site that are past one of R4's clocks, each with its event.
-    async fn retire_expired(&self, site: &SiteRuntime) -> Result<()> {
-        let query = Query::ExpiredTokens { now: self.now(), limit: BATCH };
+    /// Ends tokens of a site that are past one of R4's clocks and tells the owners of those that come near, each with its
+    /// event.
+    async fn do_what_is_due(&self, site: &SiteRuntime) -> Result<()> {
+        let query = Query::DueTokens { now: self.now(), limit: BATCH };
         let tokens = self.tokens_found(&*site.store, query).await?;
         let row = site.row.load_full();
         let mut judged = Vec::new();
@@ -66,8 +70,8 @@ impl Service {
         let tokens: Vec<_> = judged.iter().map(|(token, ..)| token.clone()).collect();
         let sessions = self.sessions_of(&*site.store, &tokens).await?;
         let all: Vec<_> = judged.iter().map(|(token, owner, member)| (token, &**owner, member)).collect();
-        let changes = self
-            .decide(Actor::System, &From::default(), |cx| sweep::retire_expired(cx, &row, &all, &sessions));
+        let changes =
+            self.decide(Actor::System, &From::default(), |cx| sweep::what_is_due(cx, &row, &all, &sessions));
         self.sweep(&site.store, changes).await
     }
 

@@ -123,8 +123,9 @@ impl Service {
             Judged::Live(caller)
                 if caller.site == row.luid && caller.kind != patd_core::record::SessionKind::Interactive =>
             {
-                let issued_at = self.world.live.with(caller.session, |live| live.session.created_at);
-                Ok(issued_at.map(|issued_at| Introspected { caller, issued_at }))
+                let kept = |live: &LiveSession| (live.session.created_at, live.session.token);
+                let found = self.world.live.with(caller.session, kept);
+                Ok(found.map(|(issued_at, token)| Introspected { caller, issued_at, token }))
             }
             // Not knowing is no verdict: the site must not take it for one (R9).
             Judged::InDoubt => Err(in_doubt()),

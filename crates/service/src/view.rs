@@ -5,7 +5,8 @@ use std::sync::Arc;
 use patd_core::event::{EndReason, Origin};
 use patd_core::id::{InvitationId, SessionId, SiteLuid, TokenId, UserLuid};
 use patd_core::name::SiteRole;
-use patd_core::record::{MemberState, SessionKind};
+use patd_core::notice::Muted;
+use patd_core::record::{MemberState, SessionKind, SessionToken};
 use patd_core::secret::PlainText;
 use patd_core::time::Timestamp;
 
@@ -176,4 +177,15 @@ pub struct Introspected {
     pub caller: Caller,
     /// When it was opened.
     pub issued_at: Timestamp,
+    /// What it keeps of its token.
+    pub token: Option<SessionToken>,
+}
+
+/// A person, as the person sees it.
+#[derive(Clone, Debug)]
+pub struct MyView {
+    /// As a member of the session's site.
+    pub user: UserView,
+    /// The notices that are not wanted by mail.
+    pub muted: Muted,
 }

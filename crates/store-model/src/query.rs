@@ -59,12 +59,6 @@ fn passes(filter: &EventFilter, event: &Event) -> bool {
         && until.is_none_or(|until| event.time < until)
 }
 
-/// The earlier of a token's ends.
-fn ends_at(token: &Token) -> i64 {
-    let used = token.last_used_at.unwrap_or(token.created_at);
-    token.expires_at.0.min(used.0.saturating_add(token.idle_limit.0))
-}
-
 impl Memory {
     /// Answers a query.
     #[must_use]
@@ -140,6 +134,12 @@ impl Memory {
                 *limit as usize,
             )),
             Query::CountMintedBefore { site, before } => self.minted_before(*site, *before),
+            Query::CountStale { site, expires_before, used_before } => {
+                let open = || self.tokens().filter(|row| row.site == *site && row.ended.is_none());
+                let expiring = open().filter(|row| row.expires_at < *expires_before).count();
+                let unused = open().filter(|row| row.last_used_at.unwrap_or(row.created_at) < *used_before);
+                Found::Counts(Nat(expiring as u64), Nat(unused.count() as u64))
+            }
             Query::LiveSessions { now, after, limit } => Found::Sessions(listed(
                 self.sessions(),
                 |row| {
@@ -148,10 +148,10 @@ impl Memory {
                 |row| row.id,
                 *limit as usize,
             )),
-            Query::ExpiredTokens { now, limit } => Found::Tokens(listed(
+            Query::DueTokens { now, limit } => Found::Tokens(listed(
                 self.tokens(),
-                |row| row.ended.is_none() && ends_at(row) <= now.0,
-                |row| (ends_at(row), row.id),
+                |row| row.ended.is_none() && row.due_at <= *now,
+                |row| (row.due_at, row.id),
                 *limit as usize,
             )),
             Query::PastSessions { before, limit } => Found::Sessions(listed(

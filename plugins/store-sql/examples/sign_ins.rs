@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use patd_proto::rows::{
-    Actor, Ended, Event, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs,
+    Actor, Ended, Event, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs, Told,
 };
 use patd_proto::store::{Applied, Changes, Found, Query, Row, Write};
 use patd_proto::wire::{Bytes, Micros, Nat, Phc};
@@ -29,6 +29,9 @@ fn token(n: u128) -> Token {
         expires_at: Micros(1_763_000_000_000_000 + 365 * DAY),
         last_used_at: None,
         idle_limit: Micros(15 * DAY),
+        due_at: Micros(1_763_000_000_000_000 + 10 * DAY),
+        told: Told { absolute_days: None, idle_days: None },
+        networks: vec!["192.0.2.0/24".to_owned()],
         session: None,
         ended: None,
         epochs: TokenEpochs { person: Nat(1), member: Nat(1), token: Nat(1) },
@@ -73,7 +76,13 @@ async fn sign_in(engine: &Engine, id: Uuid, serial: u128) {
     write.push(Write::Insert(Row::Session(Session {
         id: fresh,
         kind: SessionKind::Token,
-        token: Some(SessionToken { id, home: read.token.site, minted_at: read.token.created_at }),
+        token: Some(SessionToken {
+            id,
+            home: read.token.site,
+            minted_at: read.token.created_at,
+            expires_at: read.token.expires_at,
+            idle_expires_at: Micros(now + 15 * DAY),
+        }),
         user: read.token.owner,
         site: read.token.site,
         digest: Bytes(vec![7; 32]),

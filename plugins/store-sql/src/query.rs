@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use patd_proto::rows::{Membership, Session, Site, Token, User};
 use patd_proto::store::{EventFilter, Found, Member, Query, TokenAndSession};
 use patd_proto::wire::{Micros, Nat};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait, Select,
@@ -19,7 +20,7 @@ const UNDER_WAY: u64 = 100_000;
 
 /// Whether one statement answers it, so that it needs no transaction for a consistent read.
 pub(crate) fn is_one_statement(query: &Query) -> bool {
-    !matches!(query, Query::CountMintedBefore { .. })
+    !matches!(query, Query::CountMintedBefore { .. } | Query::CountStale { .. })
 }
 
 async fn all<R: Kept>(db: &impl ConnectionTrait, select: Select<R::Entity>) -> Result<Vec<R>, Error> {
@@ -97,6 +98,16 @@ pub(crate) async fn answer<C: ConnectionTrait>(
             Found::Tokens(tokens_of(db, *site, *owner, *ended_since, *after, *limit).await?)
         }
         Query::CountMintedBefore { site, before } => minted_before(db, *site, *before).await?,
+        Query::CountStale { site, expires_before, used_before } => {
+            use token::Column;
+            let open = || {
+                token::Entity::find().filter(Column::Site.eq(text(*site))).filter(Column::EndedAt.is_null())
+            };
+            let last_use = Func::coalesce([Expr::col(Column::LastUsedAt), Expr::col(Column::CreatedAt)]);
+            let expiring = open().filter(Column::ExpiresAt.lt(expires_before.0)).count(db).await?;
+            let unused = open().filter(Expr::expr(last_use).lt(used_before.0)).count(db).await?;
+            Found::Counts(Nat(expiring), Nat(unused))
+        }
         Query::LiveSessions { now, after, limit } => {
             use session::Column;
             let mut live = session::Entity::find()
@@ -109,14 +120,14 @@ pub(crate) async fn answer<C: ConnectionTrait>(
             }
             Found::Sessions(all::<Session>(db, live).await?)
         }
-        Query::ExpiredTokens { now, limit } => {
+        Query::DueTokens { now, limit } => {
             use token::Column;
-            let expired = token::Entity::find()
+            let due = token::Entity::find()
                 .filter(Column::EndedAt.is_null())
-                .filter(Column::EndsAt.lte(now.0))
-                .order_by_asc(Column::EndsAt)
+                .filter(Column::DueAt.lte(now.0))
+                .order_by_asc(Column::DueAt)
                 .limit(u64::from(*limit));
-            Found::Tokens(all(db, expired).await?)
+            Found::Tokens(all(db, due).await?)
         }
         Query::PastSessions { before, limit } => {
             use session::Column;

@@ -3,7 +3,7 @@
 use patd_abi::status;
 use patd_proto::rows::{
     Actor, Ended, Event, EventDetail, MemberState, Membership, Password, Policy, Session, SessionEpochs,
-    SessionKind, SessionToken, Site, SiteState, Token, TokenEpochs, Totp, User,
+    SessionKind, SessionToken, Site, SiteState, Token, TokenEpochs, Told, Totp, User,
 };
 use patd_proto::store::{
     Applied, ApplyReply, ApplyRequest, Changes, Conflict, Found, OutboxAck, OutboxBatch, OutboxTake, Query,
@@ -133,6 +133,9 @@ pub(crate) fn token(number: u128) -> Token {
         expires_at: Micros(NOW + 365 * DAY),
         last_used_at: None,
         idle_limit: Micros(15 * DAY),
+        due_at: Micros(NOW + 15 * DAY),
+        told: Told { absolute_days: Some(30), idle_days: None },
+        networks: vec!["192.0.2.0/24".into(), "2001:db8::/64".into()],
         session: None,
         ended: None,
         epochs: TokenEpochs { person: Nat(1), member: Nat(2), token: Nat(3) },
@@ -144,7 +147,13 @@ pub(crate) fn session(number: u128, of: Option<u128>) -> Session {
     Session {
         id: id(number),
         kind: if of.is_some() { SessionKind::Token } else { SessionKind::Interactive },
-        token: of.map(|of| SessionToken { id: id(of), home: id(1), minted_at: Micros(NOW) }),
+        token: of.map(|of| SessionToken {
+            id: id(of),
+            home: id(1),
+            minted_at: Micros(NOW),
+            expires_at: Micros(NOW + 365 * DAY),
+            idle_expires_at: Micros(NOW + 15 * DAY),
+        }),
         user: id(2),
         site: id(1),
         digest: Bytes(number.to_be_bytes().repeat(2)),
@@ -171,6 +180,7 @@ pub(crate) fn user(number: u128, username: &str) -> User {
         disabled: false,
         access_epoch: Nat(0),
         credential_epoch: Nat(7),
+        muted: vec!["token_minted".into(), "inventory".into()],
         created_at: Micros(NOW),
         version: Nat(1),
     }

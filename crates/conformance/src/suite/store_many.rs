@@ -223,6 +223,11 @@ fn questions() -> Vec<Query> {
         },
         Query::Event(id(10_030)),
         Query::NewestSeq,
+        Query::CountStale {
+            site: id(1),
+            expires_before: Micros(NOW + 366 * DAY),
+            used_before: Micros(NOW + 1),
+        },
     ]);
     all.push(Query::PastSessions { before: Micros(NOW + 2 * DAY), limit: 100 });
     all

@@ -4,6 +4,7 @@ use crate::changes::{Changes, Row};
 use crate::event::EventType;
 use crate::id::{Epoch, InvitationId, UserLuid, Version};
 use crate::name::{SiteRole, Username};
+use crate::notice::Muted;
 use crate::record::{Invitation, InvitationKind, MemberState, Membership, Site, User};
 use crate::refusal::Refusal;
 use crate::rules::{By, Context, Draft};
@@ -158,6 +159,7 @@ fn new_person(luid: UserLuid, username: Username, now: Timestamp) -> User {
         disabled: false,
         access_epoch: Epoch(0),
         credential_epoch: Epoch(0),
+        muted: Muted::default(),
         created_at: now,
         version: Version(1),
     }

@@ -4,11 +4,12 @@ use crate::changes::{Changes, Expect, Row};
 use crate::event::EventType;
 use crate::id::{TokenId, Version};
 use crate::name::TokenName;
-use crate::record::{MAX_TOKEN_LIFETIME, Session, Site, Token, TokenEpochs};
+use crate::network::Network;
+use crate::record::{MAX_TOKEN_LIFETIME, Session, Site, Token, TokenEpochs, Told};
 use crate::refusal::Refusal;
 use crate::rules::session::{SessionFacts, session_state};
 use crate::rules::token::{dead_reason, idle_limit, retire_dead};
-use crate::rules::{Caller, Context, Draft, Place};
+use crate::rules::{Caller, Context, Draft, Place, notice};
 use crate::secret::PhcDigest;
 use crate::time::Span;
 
@@ -102,8 +103,11 @@ pub fn mint(
             member: caller.member.access_epoch,
             token: caller.member.token_epoch,
         },
+        told: Told::default(),
+        networks: Network::of(&cx.origin.address).into_iter().collect(),
         version: Version(1),
     };
+    draft.events.push(notice::told_at_once(cx, EventType::NoticeTokenMinted, &token));
     draft.expect.push(Expect::LiveTokensAtMost {
         site: site.luid,
         owner: token.owner,

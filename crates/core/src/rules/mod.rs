@@ -7,6 +7,7 @@
 pub mod invite;
 pub mod member;
 pub mod mint;
+pub mod notice;
 pub mod password;
 pub mod person;
 pub mod profile;

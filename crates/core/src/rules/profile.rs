@@ -4,6 +4,7 @@ use crate::changes::{Changes, Row};
 use crate::event::EventType;
 use crate::id::Epoch;
 use crate::name::Username;
+use crate::notice::Muted;
 use crate::record::{Password, Session, SessionEpochs, User};
 use crate::refusal::Refusal;
 use crate::rules::{Caller, Context, Draft};
@@ -18,6 +19,8 @@ pub struct ProfileChange {
     pub email: Option<String>,
     /// Unique; the store says if it is taken.
     pub username: Option<Username>,
+    /// The notices that are not wanted by mail.
+    pub muted: Option<Muted>,
 }
 
 /// Changes the caller's own profile. Empty changes mean that all is as asked already.
@@ -43,6 +46,10 @@ pub fn change_profile(
     if let Some(username) = ask.username.filter(|name| *name != row.username) {
         row.username = username;
         changed.push("username");
+    }
+    if let Some(muted) = ask.muted.filter(|muted| *muted != row.muted) {
+        row.muted = muted;
+        changed.push("notices");
     }
     let mut draft = Draft::default();
     if !changed.is_empty() {

@@ -5,7 +5,7 @@ use crate::changes::{Changes, Row};
 use crate::event::{Detail, EndReason, EventType};
 use crate::record::{MemberState, Membership, Session, Site, Token};
 use crate::refusal::Refusal;
-use crate::rules::{Caller, Context, Draft, token};
+use crate::rules::{Caller, Context, Draft, notice, token};
 use crate::time::Timestamp;
 
 /// Revokes one token; its session ends in the same change. `session` is the one that the token's row names.
@@ -26,6 +26,9 @@ pub fn revoke_token(
     let mut draft = Draft::default();
     let now = cx.now;
     token::end(cx, &mut draft, token, session, EndReason::Revoked, now);
+    if token.owner != caller.user.luid {
+        draft.events.push(notice::told_at_once(cx, EventType::NoticeTokenRevoked, token));
+    }
     Ok(draft.done(cx))
 }
 
@@ -64,6 +67,9 @@ pub fn revoke_all(cx: &mut Context<'_>, caller: Caller<'_>, member: &Membership)
     let mut draft = Draft::default();
     let event = cx.event(EventType::TokenRevoked, Some(member.site)).of_user(member.user);
     draft.events.push(event.because("all of this user's tokens"));
+    if member.user != caller.user.luid {
+        draft.events.push(cx.event(EventType::NoticeTokenRevoked, Some(member.site)).of_user(member.user));
+    }
     let token_epoch = member.token_epoch.next();
     draft.update(Row::Membership(Membership { token_epoch, ..member.clone() }));
     Ok(draft.done(cx))

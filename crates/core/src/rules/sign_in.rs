@@ -8,8 +8,8 @@ use crate::id::{EventId, SessionId, SiteLuid, Version};
 use crate::record::{Ended, Session, SessionKind, SessionToken, Token, User};
 use crate::refusal::Refusal;
 use crate::rules::session::{SessionFacts, epochs, natural_end, session_state};
-use crate::rules::token::{idle_limit, stored_end, token_state};
-use crate::rules::{Context, Draft, NewSession, Place};
+use crate::rules::token::{absolute_end, idle_limit, stored_end, stored_idle_end, token_state};
+use crate::rules::{Context, Draft, NewSession, Place, notice};
 use crate::time::Timestamp;
 
 /// What a sign-in with a token is decided on.
@@ -64,16 +64,23 @@ pub fn sign_in_with_token(cx: &mut Context<'_>, ask: TokenSignIn<'_>) -> Result<
         return Err(Refusal::ForeignTokenRefused);
     }
 
-    let used = Token {
+    let mut used = Token {
         last_used_at: Some(cx.now),
         idle_limit: idle_limit(&home.site.policy),
         session: Some(new.id),
         ..token.clone()
     };
+    let from_new_network = notice::used(cx, &mut used);
     let session = Session {
         id: new.id,
         kind: SessionKind::Token,
-        token: Some(SessionToken { id: token.id, home: token.site, minted_at: token.created_at }),
+        token: Some(SessionToken {
+            id: token.id,
+            home: token.site,
+            minted_at: token.created_at,
+            expires_at: absolute_end(token),
+            idle_expires_at: stored_idle_end(&used),
+        }),
         user: owner.luid,
         site: visited.site.luid,
         digest: new.digest,
@@ -95,6 +102,7 @@ pub fn sign_in_with_token(cx: &mut Context<'_>, ask: TokenSignIn<'_>) -> Result<
             Some(ended) => write_down(cx, &mut draft, previous, ended, token.site),
         }
     }
+    draft.events.extend(from_new_network);
     draft.update(Row::Token(used.clone()));
     draft.insert(Row::Session(session.clone()));
     let after = Token { version: Version(used.version.0 + 1), ..used };

@@ -1,16 +1,17 @@
-//! What the sweeper writes down of what time has ended already: one event for each.
+//! What the sweeper writes down of what time has ended already, and what owners are told before: one event for each.
 
-use crate::changes::{Changes, RowKey, Write};
+use crate::changes::{Changes, Row, RowKey, Write};
 use crate::event::EventType;
 use crate::record::{Membership, Session, Site, Token, User};
 use crate::rules::session::trail;
 use crate::rules::token::{dead_reason, retire_dead};
-use crate::rules::{Context, Draft};
+use crate::rules::{Context, Draft, notice};
 
-/// Ends dead tokens at home in a site, each given with its owner and home membership. `sessions` are those that the
-/// tokens name, as far as they were read. Tokens that are alive are left out; empty changes mean that all are.
+/// Ends dead tokens at home in a site, each given with its owner and home membership, and tells the owners of those
+/// that are alive what is due. `sessions` are those that the tokens name, as far as they were read. Empty changes mean
+/// that nothing was due.
 #[must_use]
-pub fn retire_expired(
+pub fn what_is_due(
     cx: &mut Context<'_>,
     site: &Site,
     tokens: &[(&Token, &User, &Membership)],
@@ -20,6 +21,9 @@ pub fn retire_expired(
     for (token, owner, member) in tokens.iter().filter(|(t, ..)| t.site == site.luid && t.ended.is_none()) {
         if let Some(dead) = dead_reason(token, owner, member, site, cx.now) {
             retire_dead(cx, &mut draft, token, sessions, dead);
+        } else if let Some((events, told)) = notice::due(cx, token) {
+            draft.events.extend(events);
+            draft.update(Row::Token(told));
         }
     }
     draft.done(cx)

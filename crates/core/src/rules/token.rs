@@ -31,8 +31,12 @@ pub fn idle_limit(policy: &Policy) -> Span {
 
 /// When the sessions of a token end at the latest: the token's ends as its row keeps them.
 pub(super) fn stored_end(token: &Token) -> Timestamp {
-    let idle = token.last_used_at.unwrap_or(token.created_at).plus(token.idle_limit.min(MAX_IDLE));
-    absolute_end(token).min(idle)
+    absolute_end(token).min(stored_idle_end(token))
+}
+
+/// When a token dies of lying unused, under the policy that was in force when it was used last.
+pub(super) fn stored_idle_end(token: &Token) -> Timestamp {
+    token.last_used_at.unwrap_or(token.created_at).plus(token.idle_limit.min(MAX_IDLE))
 }
 
 /// Why a token that its row does not call ended is dead all the same, and since when if that is known.

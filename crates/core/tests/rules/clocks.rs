@@ -4,7 +4,7 @@ use patd_core::event::{EndReason, EventType};
 use patd_core::record::{MAX_IDLE, MAX_TOKEN_LIFETIME};
 use patd_core::refusal::Refusal;
 use patd_core::rules::session::natural_end;
-use patd_core::rules::sweep::{forget_sessions, retire_expired};
+use patd_core::rules::sweep::{forget_sessions, what_is_due};
 use patd_core::time::{Span, Timestamp};
 
 use crate::world::{ACME, ADMIN, GLOBEX, MEMBER, World};
@@ -130,7 +130,7 @@ fn the_sweeper_ends_what_time_has_ended_once_and_forgets_sessions_that_are_over(
             let (user, member) = (w.user(MEMBER).expect("known"), w.membership(ACME, MEMBER).expect("known"));
             let tokens = w.tokens();
             let all: Vec<_> = tokens.iter().map(|t| (t, &user, &member)).collect();
-            retire_expired(cx, &w.site(ACME).expect("a site"), &all, &w.sessions())
+            what_is_due(cx, &w.site(ACME).expect("a site"), &all, &w.sessions())
         });
         w.apply(&changes).expect("nobody raced");
         changes.is_empty()

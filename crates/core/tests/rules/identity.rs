@@ -72,6 +72,7 @@ fn r10_names_and_addresses_change_under_a_live_token() {
         full_name: Some("M. Ember".into()),
         email: Some("m@example.org".into()),
         username: Some(Username::parse("renamed").expect("a name")),
+        muted: None,
     };
     let changes = w.as_caller(&own, |_, cx, caller| change_profile(cx, caller, ask.clone())).expect("may");
     assert_eq!(changes.events[0].reason, "full name, e-mail, username");

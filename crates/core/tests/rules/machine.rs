@@ -14,7 +14,7 @@ use patd_core::rules::redeem::{Proof, Redeem, redeem};
 use patd_core::rules::revoke::{revoke_all, revoke_before, revoke_token};
 use patd_core::rules::session::{end_sessions, sign_out};
 use patd_core::rules::site::{Ends, WantedSite, change_policy};
-use patd_core::rules::sweep::retire_expired;
+use patd_core::rules::sweep::what_is_due;
 use patd_core::rules::switch::{Switch, switch_site};
 use patd_core::rules::{By, Place};
 use patd_core::secret::PhcDigest;
@@ -241,7 +241,7 @@ impl Patd {
                 })
                 .collect();
             let all: Vec<_> = tokens.iter().zip(&owners).map(|(t, (u, m))| (t, u, m)).collect();
-            retire_expired(cx, &site, &all, &w.sessions())
+            what_is_due(cx, &site, &all, &w.sessions())
         });
         self.done(Ok(changes));
     }

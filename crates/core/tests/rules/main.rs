@@ -8,6 +8,7 @@ mod identity;
 mod invitations;
 mod machine;
 mod model;
+mod notices;
 mod one_session;
 mod own_tokens;
 mod second_factor;

@@ -134,7 +134,12 @@ fn a_mint_retires_the_owners_dead_tokens_so_that_they_block_neither_name_nor_lim
     assert_eq!((ended.reason, ended.at), (EndReason::ExpiredIdle, old.created_at.plus(Span::days(15))));
     assert_eq!(
         w.kinds_since(at),
-        [EventType::SessionOpened, EventType::TokenMinted, EventType::TokenExpired]
+        [
+            EventType::SessionOpened,
+            EventType::TokenMinted,
+            EventType::TokenExpired,
+            EventType::NoticeTokenMinted
+        ]
     );
 }
 

@@ -8,6 +8,7 @@ use patd_core::id::{
     Epoch, EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid, Version,
 };
 use patd_core::name::{ContentUrl, SiteRole, TokenName, Username};
+use patd_core::notice::Muted;
 use patd_core::record::{
     Invitation, MemberState, Membership, Password, Policy, Session, Site, SiteState, Token, Totp, User,
 };
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) rows: BTreeMap<String, Row>,
     pub(crate) events: Vec<Event>,
     pub(crate) applied: HashSet<Uuid>,
+    /// Where requests come from.
+    pub(crate) address: String,
     next: u128,
 }
 
@@ -64,6 +67,7 @@ impl World {
             rows: BTreeMap::new(),
             events: Vec::new(),
             applied: HashSet::new(),
+            address: "192.0.2.1".into(),
             next: 1_000,
         };
         for (luid, name, home) in [(ACME, "acme", 7), (GLOBEX, "globex", 8)] {
@@ -149,7 +153,7 @@ impl World {
             let mut cx = Context {
                 now: self.now,
                 actor: Actor::User { luid: actor, username },
-                origin: Origin { address: "192.0.2.1".into(), user_agent: "test".into() },
+                origin: Origin { address: self.address.clone(), user_agent: "test".into() },
                 event_id: &mut event_id,
             };
             rule(self, &mut cx)
@@ -345,6 +349,7 @@ fn user(luid: UserLuid, name: &str, created_at: Timestamp) -> User {
         disabled: false,
         access_epoch: Epoch(0),
         credential_epoch: Epoch(0),
+        muted: Muted::default(),
         created_at,
         version: Version(1),
     }

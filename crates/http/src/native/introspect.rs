@@ -60,11 +60,17 @@ pub(crate) struct Live {
     session_id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<Uuid>,
+    /// The absolute end of the session's token, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_exp: Option<i64>,
+    /// The token's end if it does not sign in again, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_idle_exp: Option<i64>,
 }
 
 impl From<Introspected> for Live {
     fn from(found: Introspected) -> Self {
-        let Introspected { caller, issued_at } = found;
+        let Introspected { caller, issued_at, token } = found;
         Self {
             token_type: "Bearer",
             sub: caller.user.0,
@@ -76,6 +82,8 @@ impl From<Introspected> for Live {
             kind: caller.kind.as_str(),
             session_id: caller.session.0,
             token_id: caller.token.map(|id| id.0),
+            token_exp: token.map(|token| seconds(token.expires_at)),
+            token_idle_exp: token.map(|token| seconds(token.idle_expires_at)),
         }
     }
 }

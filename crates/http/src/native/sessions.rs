@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use patd_core::secret::PlainText;
+use patd_service::cloud_event::rfc3339;
 use patd_service::error::Error;
 use patd_service::service::SiteRef;
 use patd_service::view::{Caller, PasswordSignIn, SignedIn};
@@ -155,6 +156,14 @@ impl From<SignedIn> for Opened {
     }
 }
 
+/// `X-Patd-Token-Expires`: when the token ends if it does not sign in again, so that a script can warn without reading
+/// the body.
+fn token_expires(signed_in: &SignedIn) -> Option<(HeaderName, HeaderValue)> {
+    let token = signed_in.token.as_ref()?;
+    let end = rfc3339(token.expires_at.min(token.idle_expires_at));
+    Some((HeaderName::from_static("x-patd-token-expires"), HeaderValue::try_from(end).ok()?))
+}
+
 /// Sign in.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = SignIn,
     responses((status = 201, description = "Signed in", body = Opened), Refusals))]
@@ -162,7 +171,7 @@ pub(crate) async fn open(
     State(http): State<Arc<Http>>,
     Client(from): Client,
     Json(body): Json<SignIn>,
-) -> Result<(StatusCode, Answer<Opened>), Problem> {
+) -> Result<(StatusCode, HeaderMap, Answer<Opened>), Problem> {
     let (site, with) = body.form()?;
     let site = SiteRef(&site);
     let signed_in = match with {
@@ -171,7 +180,8 @@ pub(crate) async fn open(
         }
         With::Password(with) => http.service.sign_in_with_password(site, with, from).await?,
     };
-    Ok((StatusCode::CREATED, Answer(signed_in.into())))
+    let headers = token_expires(&signed_in).into_iter().collect();
+    Ok((StatusCode::CREATED, headers, Answer(signed_in.into())))
 }
 
 /// A caller as [`Authenticated`], except that the holder of a superseded session is told the successor's site.

@@ -99,12 +99,13 @@ impl Memory {
                 Found::Tokens(self.tokens().into_iter().filter(shown).collect())
             }
             Query::LiveSessions { .. } | Query::PastSessions { .. } => Found::Sessions(Vec::new()),
-            Query::ExpiredTokens { .. } => Found::Tokens(Vec::new()),
+            Query::DueTokens { .. } => Found::Tokens(Vec::new()),
             Query::Events { .. } | Query::EventsInOrder { .. } | Query::Event(_) => Found::Events(Vec::new()),
             Query::NewestEvent => Found::Time(None),
             Query::HomeNumberUsed(_)
             | Query::CountMembers(_)
             | Query::CountMintedBefore(..)
+            | Query::CountStale { .. }
             | Query::NewestSeq => Found::Counts(0, 0),
         }
     }

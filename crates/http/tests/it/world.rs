@@ -95,6 +95,7 @@ fn people(memory: &Memory, acme: SiteLuid, globex: SiteLuid) {
             disabled: false,
             access_epoch: epoch,
             credential_epoch: epoch,
+            muted: patd_core::notice::Muted::default(),
             created_at: at,
             version,
         }));

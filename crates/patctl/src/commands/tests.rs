@@ -142,7 +142,24 @@ fn a_profile_sends_only_what_changes_and_the_session_file_follows_a_new_user_nam
     assert_eq!(body_of(&requests[0]), json!({"username": "lovelace", "full_name": "Ada L", "email": ""}));
     let kept = SessionFile::below(home.path()).load().unwrap().unwrap();
     assert_eq!((&*kept.username, &*kept.credential), ("lovelace", "key|s3cret|luid"));
-    assert!(parsed(&["profile"]).is_err(), "nothing to change");
+}
+
+#[test]
+fn notices_are_switched_by_name_and_a_profile_without_options_is_shown() {
+    let me = json!({"luid": "u-1", "username": "ada", "notices": {"token_minted": false, "inventory": true}});
+    let server = TestServer::answering([Answer::json(200, me.clone()), Answer::json(200, me)]);
+    let home = signed_in(&server);
+    let args = ["profile", "--notice", "token_minted=off", "--notice", "inventory=on"];
+    let (result, _) = patctl(&home, &args, "");
+    result.unwrap();
+    let (result, out) = patctl(&home, &["profile"], "");
+    result.unwrap();
+    assert!(out.contains("token_minted"), "{out}");
+    let requests = server.requests();
+    assert!(requests[0].starts_with("PATCH /v1/me "));
+    assert_eq!(body_of(&requests[0]), json!({"notices": {"token_minted": false, "inventory": true}}));
+    assert!(requests[1].starts_with("GET /v1/me "));
+    assert!(parsed(&["profile", "--notice", "token_minted"]).is_err(), "on or off");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use patd_core::changes::{Changes, Conflict, Expect, Row, RowKey, Write};
 use patd_core::event::{Actor, Event, EventType, Origin};
 use patd_core::id::{Epoch, EventId, SiteLuid, TokenId, UserLuid, Version};
 use patd_core::name::{TokenName, Username};
-use patd_core::record::{Token, TokenEpochs, User};
+use patd_core::network::Network;
+use patd_core::notice::{Muted, Notice};
+use patd_core::record::{Token, TokenEpochs, Told, User};
 use patd_core::secret::PhcDigest;
 use patd_core::time::{Span, Timestamp};
 use patd_plugin_host::adapt::{PluginStore, StoreRole};
@@ -42,6 +44,8 @@ fn token() -> Token {
         expires_at: Timestamp(1_800_000_000_000_000),
         last_used_at: None,
         idle_limit: Span::days(15),
+        told: Told { absolute_days: None, idle_days: Some(5) },
+        networks: Network::of("192.0.2.1").into_iter().collect(),
         session: None,
         ended: None,
         epochs: TokenEpochs { person: Epoch(1), member: Epoch(2), token: Epoch(3) },
@@ -143,6 +147,7 @@ async fn user_names_are_found_and_unique_without_case() {
         disabled: false,
         access_epoch: Epoch(0),
         credential_epoch: Epoch(0),
+        muted: Muted::default().with(Notice::TokenMinted, true),
         created_at: Timestamp(1),
         version: Version(1),
     };

@@ -97,6 +97,16 @@ pub enum Query {
         /// The time.
         before: Micros,
     },
+    /// Open tokens whose absolute end is before a time, and those last used (never used: minted) before another →
+    /// [`Found::Counts`].
+    CountStale {
+        /// Home site.
+        site: Uuid,
+        /// For the first number.
+        expires_before: Micros,
+        /// For the second.
+        used_before: Micros,
+    },
     /// Sessions neither ended nor past their natural end, by id → [`Found::Sessions`].
     LiveSessions {
         /// Not past at this time.
@@ -106,8 +116,8 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
-    /// Open tokens past an end at `now` → [`Found::Tokens`].
-    ExpiredTokens {
+    /// Open tokens with `due_at` not after `now`, the earliest first → [`Found::Tokens`].
+    DueTokens {
         /// The time.
         now: Micros,
         /// At most this many.

@@ -1,6 +1,6 @@
 //! Personal access tokens.
 
-use patd_proto::rows::{Token, TokenEpochs};
+use patd_proto::rows::{Token, TokenEpochs, Told};
 use patd_proto::wire::{Micros, Nat, Phc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::Condition;
@@ -21,7 +21,10 @@ pub(crate) struct Model {
     pub(crate) expires_at: i64,
     pub(crate) last_used_at: Option<i64>,
     pub(crate) idle_limit: i64,
-    pub(crate) ends_at: i64,
+    pub(crate) due_at: i64,
+    pub(crate) told_absolute_days: Option<i64>,
+    pub(crate) told_idle_days: Option<i64>,
+    pub(crate) networks: String,
     pub(crate) session: Option<String>,
     pub(crate) ended_at: Option<i64>,
     pub(crate) ended_reason: Option<String>,
@@ -50,10 +53,8 @@ impl Related<super::session::Entity> for Entity {
     }
 }
 
-/// The earlier of the token's two ends, which the sweeper's index is over.
-fn ends_at(token: &Token) -> i64 {
-    let used = token.last_used_at.unwrap_or(token.created_at).0;
-    token.expires_at.0.min(used.saturating_add(token.idle_limit.0))
+fn to_days(days: Option<i64>, place: &'static str) -> Result<Option<u16>, Misfit> {
+    days.map(u16::try_from).transpose().map_err(|_| Misfit { place })
 }
 
 impl Kept for Token {
@@ -73,7 +74,10 @@ impl Kept for Token {
             expires_at: Set(self.expires_at.0),
             last_used_at: Set(self.last_used_at.map(|at| at.0)),
             idle_limit: Set(self.idle_limit.0),
-            ends_at: Set(ends_at(self)),
+            due_at: Set(self.due_at.0),
+            told_absolute_days: Set(self.told.absolute_days.map(i64::from)),
+            told_idle_days: Set(self.told.idle_days.map(i64::from)),
+            networks: Set(self.networks.join(" ")),
             session: Set(self.session.map(text)),
             ended_at: Set(self.ended.as_ref().map(|e| e.at.0)),
             ended_reason: Set(self.ended.as_ref().map(|e| e.reason.clone())),
@@ -96,6 +100,12 @@ impl Kept for Token {
             expires_at: Micros(model.expires_at),
             last_used_at: model.last_used_at.map(Micros),
             idle_limit: Micros(model.idle_limit),
+            due_at: Micros(model.due_at),
+            told: Told {
+                absolute_days: to_days(model.told_absolute_days, "tokens.told_absolute_days")?,
+                idle_days: to_days(model.told_idle_days, "tokens.told_idle_days")?,
+            },
+            networks: model.networks.split_ascii_whitespace().map(str::to_owned).collect(),
             session: to_uuid_opt(model.session.as_deref(), "tokens.session")?,
             ended: to_ended(
                 model.ended_at,

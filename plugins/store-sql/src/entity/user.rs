@@ -20,6 +20,7 @@ pub(crate) struct Model {
     pub(crate) disabled: bool,
     pub(crate) access_epoch: i64,
     pub(crate) credential_epoch: i64,
+    pub(crate) muted: String,
     pub(crate) created_at: i64,
     pub(crate) version: i64,
 }
@@ -45,6 +46,7 @@ impl Kept for User {
             disabled: Set(self.disabled),
             access_epoch: Set(to_int(self.access_epoch, "users.access_epoch")?),
             credential_epoch: Set(to_int(self.credential_epoch, "users.credential_epoch")?),
+            muted: Set(self.muted.join(" ")),
             created_at: Set(self.created_at.0),
             version: Set(to_int(version, "users.version")?),
         })
@@ -59,6 +61,7 @@ impl Kept for User {
             disabled: model.disabled,
             access_epoch: to_nat(model.access_epoch, "users.access_epoch")?,
             credential_epoch: to_nat(model.credential_epoch, "users.credential_epoch")?,
+            muted: model.muted.split_ascii_whitespace().map(str::to_owned).collect(),
             created_at: Micros(model.created_at),
             version: to_nat(model.version, "users.version")?,
         })

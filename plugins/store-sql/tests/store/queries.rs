@@ -140,21 +140,17 @@ async fn tokens_are_paged_newest_first_without_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn tokens_past_either_end_are_found_for_the_sweeper() {
+async fn tokens_that_are_due_are_found_for_the_sweeper_the_earliest_first() {
     let store = scratch().await;
-    let idle = token(10);
-    let used = Token { last_used_at: Some(Micros(NOW + DAY)), ..token(11) };
-    let absolute = Token { expires_at: Micros(NOW + 2 * DAY), ..token(12) };
-    let gone = Token { ended: ended(None), ..absolute.clone() };
-    let gone = Token { id: id(13), ..gone };
-    store.done(change(100, [idle, used, absolute, gone].map(insert_token).to_vec())).await;
-    let expired =
-        async |now, limit| tokens(store.ask(Query::ExpiredTokens { now: Micros(now), limit }).await);
-    assert_eq!(expired(NOW + 2 * DAY - 1, 10).await, [0; 0]);
-    assert_eq!(expired(NOW + 2 * DAY, 10).await, [12]);
-    assert_eq!(expired(NOW + 15 * DAY, 10).await, [12, 10]);
-    assert_eq!(expired(NOW + 16 * DAY, 10).await, [12, 10, 11]);
-    assert_eq!(expired(NOW + 16 * DAY, 1).await, [12]);
+    let due = |n, days: i64| Token { due_at: Micros(NOW + days * DAY), ..token(n) };
+    let gone = Token { ended: ended(None), ..due(13, 2) };
+    store.done(change(100, [due(10, 15), due(11, 16), due(12, 2), gone].map(insert_token).to_vec())).await;
+    let found = async |now, limit| tokens(store.ask(Query::DueTokens { now: Micros(now), limit }).await);
+    assert_eq!(found(NOW + 2 * DAY - 1, 10).await, [0; 0]);
+    assert_eq!(found(NOW + 2 * DAY, 10).await, [12]);
+    assert_eq!(found(NOW + 15 * DAY, 10).await, [12, 10]);
+    assert_eq!(found(NOW + 16 * DAY, 10).await, [12, 10, 11]);
+    assert_eq!(found(NOW + 16 * DAY, 1).await, [12]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use patd_proto::rows::{
     Actor, Ended, Event, EventDetail, MemberState, Membership, Policy, Session, SessionEpochs, SessionKind,
-    SessionToken, Site, SiteState, Token, TokenEpochs, User,
+    SessionToken, Site, SiteState, Token, TokenEpochs, Told, User,
 };
 use patd_proto::store::{Applied, Changes, Found, Query, Row, Write};
 use patd_proto::wire::{Bytes, Micros, Nat, Phc};
@@ -39,6 +39,9 @@ pub(crate) fn token(n: u128) -> Token {
         expires_at: Micros(NOW + 365 * DAY),
         last_used_at: None,
         idle_limit: Micros(15 * DAY),
+        due_at: Micros(NOW + 15 * DAY),
+        told: Told { absolute_days: Some(30), idle_days: None },
+        networks: vec!["192.0.2.0/24".into(), "2001:db8::/64".into()],
         session: None,
         ended: None,
         epochs: TokenEpochs { person: Nat(1), member: Nat(2), token: Nat(3) },
@@ -50,7 +53,13 @@ pub(crate) fn session(n: u128, token: Option<&Token>) -> Session {
     Session {
         id: id(n),
         kind: if token.is_some() { SessionKind::Token } else { SessionKind::Interactive },
-        token: token.map(|t| SessionToken { id: t.id, home: t.site, minted_at: t.created_at }),
+        token: token.map(|t| SessionToken {
+            id: t.id,
+            home: t.site,
+            minted_at: t.created_at,
+            expires_at: t.expires_at,
+            idle_expires_at: Micros(NOW + 15 * DAY),
+        }),
         user: id(2),
         site: id(1),
         digest: Bytes(vec![u8::try_from(n % 256).expect("a byte"); 32]),
@@ -125,6 +134,7 @@ pub(crate) fn user(n: u128, username: &str) -> User {
         disabled: false,
         access_epoch: Nat(0),
         credential_epoch: Nat(0),
+        muted: vec!["token_minted".into(), "inventory".into()],
         created_at: Micros(NOW),
         version: Nat(1),
     }

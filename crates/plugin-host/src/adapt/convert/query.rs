@@ -40,10 +40,15 @@ pub(in crate::adapt) fn outward(query: Query) -> wire::Query {
         Query::CountMintedBefore(site, before) => {
             wire::Query::CountMintedBefore { site: site.0, before: micros(before) }
         }
+        Query::CountStale { site, expires_before, used_before } => wire::Query::CountStale {
+            site: site.0,
+            expires_before: micros(expires_before),
+            used_before: micros(used_before),
+        },
         Query::LiveSessions { now, after, limit } => {
             wire::Query::LiveSessions { now: micros(now), after: after.map(|id| id.0), limit }
         }
-        Query::ExpiredTokens { now, limit } => wire::Query::ExpiredTokens { now: micros(now), limit },
+        Query::DueTokens { now, limit } => wire::Query::DueTokens { now: micros(now), limit },
         Query::PastSessions { before, limit } => wire::Query::PastSessions { before: micros(before), limit },
         Query::Events { site, filter, after, limit } => wire::Query::Events {
             site: site.0,
@@ -119,11 +124,15 @@ fn answers(query: &wire::Query, found: &wire::Found) -> bool {
         (Q::Sites, F::Sites(_))
         | (Q::NewestEvent, F::Time(_))
         | (
-            Q::CountMembers(_) | Q::CountMintedBefore { .. } | Q::HomeNumberUsed(_) | Q::NewestSeq,
+            Q::CountMembers(_)
+            | Q::CountMintedBefore { .. }
+            | Q::CountStale { .. }
+            | Q::HomeNumberUsed(_)
+            | Q::NewestSeq,
             F::Counts(..),
         )
         | (Q::LiveSessions { .. } | Q::PastSessions { .. }, F::Sessions(_))
-        | (Q::ExpiredTokens { .. }, F::Tokens(_)) => true,
+        | (Q::DueTokens { .. }, F::Tokens(_)) => true,
         (Q::User(id), F::Users(rows)) => rows.len() <= 1 && rows.iter().all(|row| row.luid == *id),
         (Q::UserByName(name), F::Users(rows)) => {
             rows.len() <= 1 && rows.iter().all(|row| row.username.eq_ignore_ascii_case(name))

@@ -5,10 +5,13 @@ use patd_core::id::{
     Epoch, EventId, HomeNumber, InvitationId, SessionId, SiteLuid, TokenId, UserLuid, Version,
 };
 use patd_core::name::{ContentUrl, SiteRole, TokenName, Username};
+use patd_core::network::Network;
+use patd_core::notice::{Muted, Notice};
 use patd_core::record::{
     Ended, Invitation, InvitationKind, MemberState, Membership, Password, Policy, Session, SessionEpochs,
-    SessionKind, SessionToken, Site, SiteCredential, SiteState, Token, TokenEpochs, Totp, User,
+    SessionKind, SessionToken, Site, SiteCredential, SiteState, Token, TokenEpochs, Told, Totp, User,
 };
+use patd_core::rules::notice::due_at;
 use patd_core::secret::{FastDigest, PhcDigest};
 use patd_core::time::{Span, Timestamp};
 use patd_proto::rows as wire;
@@ -119,9 +122,17 @@ pub(super) fn user_out(user: User) -> wire::User {
         disabled: user.disabled,
         access_epoch: Nat(user.access_epoch.0),
         credential_epoch: Nat(user.credential_epoch.0),
+        muted: user.muted.iter().map(|notice| notice.as_str().to_owned()).collect(),
         created_at: Micros(user.created_at.0),
         version: Nat(user.version.0),
     }
+}
+
+fn muted_in(names: &[String]) -> In<Muted> {
+    names.iter().try_fold(Muted::default(), |muted, name| {
+        let notice = Notice::parse(name).ok_or_else(|| Malformed::new("user", "muted"))?;
+        Ok(muted.with(notice, true))
+    })
 }
 
 pub(super) fn user_in(user: wire::User) -> In<User> {
@@ -133,6 +144,7 @@ pub(super) fn user_in(user: wire::User) -> In<User> {
         disabled: user.disabled,
         access_epoch: Epoch(user.access_epoch.0),
         credential_epoch: Epoch(user.credential_epoch.0),
+        muted: muted_in(&user.muted)?,
         created_at: Timestamp(user.created_at.0),
         version: Version(user.version.0),
     })
@@ -249,6 +261,7 @@ fn ended_in(ended: &wire::Ended) -> In<Ended> {
 }
 
 pub(super) fn token_out(token: Token) -> wire::Token {
+    let due_at = due_at(&token);
     wire::Token {
         id: token.id.0,
         site: token.site.0,
@@ -259,6 +272,9 @@ pub(super) fn token_out(token: Token) -> wire::Token {
         expires_at: Micros(token.expires_at.0),
         last_used_at: token.last_used_at.map(|at| Micros(at.0)),
         idle_limit: Micros(token.idle_limit.0),
+        due_at: Micros(due_at.0),
+        told: wire::Told { absolute_days: token.told.absolute_days, idle_days: token.told.idle_days },
+        networks: token.networks.iter().map(ToString::to_string).collect(),
         session: token.session.map(|session| session.0),
         ended: token.ended.map(ended_out),
         epochs: wire::TokenEpochs {
@@ -268,6 +284,11 @@ pub(super) fn token_out(token: Token) -> wire::Token {
         },
         version: Nat(token.version.0),
     }
+}
+
+fn networks_in(texts: &[String]) -> In<Vec<Network>> {
+    let networks: Option<_> = texts.iter().map(|text| Network::parse(text)).collect();
+    networks.ok_or_else(|| Malformed::new("token", "networks"))
 }
 
 pub(super) fn token_in(token: wire::Token) -> In<Token> {
@@ -281,6 +302,8 @@ pub(super) fn token_in(token: wire::Token) -> In<Token> {
         expires_at: Timestamp(token.expires_at.0),
         last_used_at: token.last_used_at.map(|at| Timestamp(at.0)),
         idle_limit: span_in(token.idle_limit, "token", "idle_limit")?,
+        told: Told { absolute_days: token.told.absolute_days, idle_days: token.told.idle_days },
+        networks: networks_in(&token.networks)?,
         session: token.session.map(SessionId),
         ended: token.ended.as_ref().map(ended_in).transpose()?,
         epochs: TokenEpochs {
@@ -300,6 +323,8 @@ pub(super) fn session_out(session: Session) -> wire::Session {
             id: token.id.0,
             home: token.home.0,
             minted_at: Micros(token.minted_at.0),
+            expires_at: Micros(token.expires_at.0),
+            idle_expires_at: Micros(token.idle_expires_at.0),
         }),
         user: session.user.0,
         site: session.site.0,
@@ -331,6 +356,8 @@ pub(super) fn session_in(session: wire::Session) -> In<Session> {
             id: TokenId(token.id),
             home: SiteLuid(token.home),
             minted_at: Timestamp(token.minted_at.0),
+            expires_at: Timestamp(token.expires_at.0),
+            idle_expires_at: Timestamp(token.idle_expires_at.0),
         }),
         user: UserLuid(session.user),
         site: SiteLuid(session.site),

@@ -4,7 +4,8 @@ use patd_core::changes::{Changes, Conflict, Expect, Row, RowKey, Write};
 use patd_core::event::{Actor, Detail, EndReason, Event, EventType, Origin, TokenEnd};
 use patd_core::id::{Epoch, EventId, SessionId, SiteLuid, TokenId, UserLuid, Version};
 use patd_core::name::TokenName;
-use patd_core::record::{Ended, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs};
+use patd_core::network::Network;
+use patd_core::record::{Ended, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs, Told};
 use patd_core::secret::{FastDigest, PhcDigest};
 use patd_core::time::{Span, Timestamp};
 use patd_proto::store as wire;
@@ -28,6 +29,10 @@ fn token() -> Token {
         expires_at: Timestamp(20),
         last_used_at: Some(Timestamp(15)),
         idle_limit: Span(5),
+        told: Told { absolute_days: Some(7), idle_days: Some(1) },
+        networks: ["192.0.2.0/24", "2001:db8::/64"]
+            .map(|text| Network::parse(text).expect("a network"))
+            .to_vec(),
         session: Some(SessionId(id(4))),
         ended: Some(Ended {
             at: Timestamp(17),
@@ -43,7 +48,13 @@ fn session() -> Session {
     Session {
         id: SessionId(id(4)),
         kind: SessionKind::Token,
-        token: Some(SessionToken { id: TokenId(id(1)), home: SiteLuid(id(2)), minted_at: Timestamp(10) }),
+        token: Some(SessionToken {
+            id: TokenId(id(1)),
+            home: SiteLuid(id(2)),
+            minted_at: Timestamp(10),
+            expires_at: Timestamp(20),
+            idle_expires_at: Timestamp(19),
+        }),
         user: UserLuid(id(3)),
         site: SiteLuid(id(2)),
         digest: FastDigest([7; 32]),
@@ -163,8 +174,7 @@ fn answers_of_another_kind_or_for_another_row_are_refused() {
 fn a_session_of_another_token_is_refused_beside_a_token() {
     let asked = query::outward(Query::TokenAndSession(TokenId(id(1))));
     let mut stranger = session();
-    stranger.token =
-        Some(SessionToken { id: TokenId(id(99)), home: SiteLuid(id(2)), minted_at: Timestamp(10) });
+    stranger.token = stranger.token.map(|token| SessionToken { id: TokenId(id(99)), ..token });
     let found = |session| {
         let found = wire::TokenAndSession {
             token: rows::token_out(token()),
