@@ -2,13 +2,15 @@
 //! delivery: an address that was changed meanwhile is the new one.
 //!
 //! A notice goes to the person concerned, one that concerns nobody in particular to the site's admins. Of the other events the
-//! admins are told when they are grave, and never of failed sign-ins: strangers would decide how much mail there is.
+//! admins are told when they are grave, and never of failed sign-ins: strangers would decide how much mail there is. What a
+//! person has muted is not sent to that person.
 //! Must never answer with anybody's address when a directory cannot be read: the delivery waits instead (R9).
 
 use std::collections::HashMap;
 
 use patd_core::event::{Event, EventType, Severity};
 use patd_core::id::{SiteLuid, UserLuid};
+use patd_core::notice::Notice;
 use patd_core::record::{MemberState, User};
 
 use crate::cloud_event::event_json;
@@ -62,9 +64,9 @@ impl Service {
     /// # Errors
     /// `Unavailable` when the directory does not answer.
     async fn recipients<'a>(&self, events: impl Iterator<Item = &'a Event> + Send) -> Result<Recipients> {
-        let (mut all, mut admins) = (Recipients::new(), HashMap::<SiteLuid, Vec<Recipient>>::new());
+        let (mut all, mut admins) = (Recipients::new(), HashMap::<SiteLuid, Vec<User>>::new());
         for event in events {
-            let told = match Whom::of(event) {
+            let people = match Whom::of(event) {
                 Whom::Nobody => continue,
                 Whom::Person(luid) => self.person(luid).await?,
                 Whom::Admins(site) => match admins.get(&site) {
@@ -72,6 +74,9 @@ impl Service {
                     None => admins.entry(site).or_insert(self.admins(site).await?).clone(),
                 },
             };
+            let notice = Notice::of(event.kind);
+            let wanted = people.iter().filter(|user| notice.is_none_or(|notice| !user.muted.has(notice)));
+            let told: Vec<_> = wanted.filter_map(reachable).collect();
             if !told.is_empty() {
                 all.insert(event.id.to_string(), told);
             }
@@ -79,28 +84,29 @@ impl Service {
         Ok(all)
     }
 
-    async fn person(&self, luid: UserLuid) -> Result<Vec<Recipient>> {
+    async fn person(&self, luid: UserLuid) -> Result<Vec<User>> {
         let directory = &*self.world.directory;
         match ask(directory, Query::User(luid)).await? {
-            Found::Users(rows) => Ok(rows.iter().filter_map(reachable).collect()),
+            Found::Users(rows) => Ok(rows),
             _ => Err(nonsense(directory)),
         }
     }
 
     /// The admins who can act: joined, and neither disabled here nor as persons.
-    async fn admins(&self, site: SiteLuid) -> Result<Vec<Recipient>> {
+    async fn admins(&self, site: SiteLuid) -> Result<Vec<User>> {
         let directory = &*self.world.directory;
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let query = Query::MembersOf { site, after: after.take(), offset: 0, limit: PAGE };
             let Found::Members(rows) = ask(directory, query).await? else { return Err(nonsense(directory)) };
-            let acting = rows.iter().filter(|(member, user)| {
+            let full = rows.len() >= PAGE as usize;
+            after = rows.last().filter(|_| full).map(|(_, last)| last.username.folded());
+            let acting = rows.into_iter().filter(|(member, user)| {
                 member.role.is_admin() && member.state == MemberState::Active && !user.disabled
             });
-            found.extend(acting.filter_map(|(_, user)| reachable(user)));
-            match rows.last() {
-                Some((_, last)) if rows.len() >= PAGE as usize => after = Some(last.username.folded()),
-                _ => return Ok(found),
+            found.extend(acting.map(|(_, user)| user));
+            if after.is_none() {
+                return Ok(found);
             }
         }
     }

@@ -32,6 +32,7 @@ use crate::{pages, verify};
         users::tokens,
         users::revoke_tokens,
         invitations::redeem,
+        me::read,
         me::change,
         me::set_password,
         me::begin_totp,
