@@ -149,6 +149,7 @@ const SINS: &[(How, &str, &str, Outcome)] = &[
     (Sin("half_applies"), "store", "store.atomic", Failed),
     (Sin("skips_rows"), "store", "store.pages", Failed),
     (Sin("mixes_sites"), "store", "store.sites", Failed),
+    (Sin("ignores_filters"), "store", "store.events", Failed),
     (Sin("loses_events"), "store", "store.outbox", Failed),
     (Sin("unordered_outbox"), "store", "store.outbox", Failed),
     (Sin("forgets_cursor"), "store", "store.outbox", Failed),

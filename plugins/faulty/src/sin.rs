@@ -251,6 +251,8 @@ sins! {
     SkipsRows = "skips_rows",
     /// Shows a site the events of another.
     MixesSites = "mixes_sites",
+    /// Shows events whatever the filter says.
+    IgnoresFilters = "ignores_filters",
     /// Applies changes without their events.
     LosesEvents = "loses_events",
     /// Gives events out of order.

@@ -225,6 +225,11 @@ impl FaultyStore {
         if let (Sin::SkipsRows, Query::Tokens { after: Some(after), .. }) = (self.config.now(), &mut query) {
             after.0.0 -= 1;
         }
+        if let (Sin::IgnoresFilters, Query::Events { filter, .. } | Query::EventsInOrder { filter, .. }) =
+            (self.config.now(), &mut query)
+        {
+            *filter = patd_proto::store::EventFilter::default();
+        }
         let found = open.memory.query(&query);
         match (self.config.now(), found, query) {
             (Sin::MixesSites, Found::Events(_), Query::Events { limit, .. }) => {
