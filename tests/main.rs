@@ -14,6 +14,7 @@ mod outbox;
 mod people;
 mod race;
 mod reload;
+mod seal;
 mod sinks;
 mod tableau_clients;
 mod tableau_wire;

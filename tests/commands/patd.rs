@@ -103,6 +103,7 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
         patd.run(&["reload"], "").with_code(1).says(&["no daemon runs"]);
     }
     patd.run(&["audit", "verify"], "").with_code(0);
+    patd.json(&["audit", "rotate-key"], "");
     patd.json(&["audit", "verify"], "");
     patd.run(&["user", "frobnicate"], "").with_code(2);
 }

@@ -32,6 +32,7 @@ pub use error::{ConfigError, Problem};
 pub use names::{Name, Sha256Pin};
 pub use plugin_config::{PluginConfig, SettingError};
 pub use resolved::{ResolvedSite, Unpinned};
+pub use sections::audit::Audit;
 pub use sections::defaults::Defaults;
 pub use sections::hashers::Hasher;
 pub use sections::leaks::{KeyFile, KeyText, LeakKey, Leaks};
@@ -64,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[leaks]`: whose reports of leaked secrets are believed.
     pub leaks: Leaks,
+    /// `[audit]`: how the audit trail is sealed.
+    pub audit: Audit,
     /// `[plugins]`: where plug-ins lie.
     pub plugins: Plugins,
     /// `[hashers.*]`: how secrets become digests. A file with this section replaces the default's whole section.
@@ -85,6 +88,7 @@ impl Default for Config {
             log: Log::default(),
             limits: Limits::default(),
             leaks: Leaks::default(),
+            audit: Audit::default(),
             plugins: Plugins::default(),
             hashers: sections::hashers::default_hashers(),
             stores: sections::stores::default_stores(),
@@ -119,6 +123,7 @@ impl Config {
         config.server.check(&mut check);
         config.limits.check(&mut check);
         config.leaks.check(&mut check);
+        config.audit.check(&mut check);
         config.plugins.check(&mut check);
         sections::hashers::check(&config, &mut check);
         sections::stores::check(&config, &mut check);

@@ -55,35 +55,44 @@ impl DataDir {
     /// Reads the key file, or makes it at the first start.
     pub(crate) fn key(&self, random: &dyn Random) -> Result<Zeroizing<[u8; 32]>, Failure> {
         let path = self.path.join("patd.key");
-        let mut key = Zeroizing::new([0; 32]);
-        match File::open(&path) {
-            Ok(mut file) => {
-                let meta = file.metadata().map_err(|e| Failure::io("look at", &path, e))?;
-                if meta.mode() & 0o077 != 0 {
-                    return Err(Failure::Start(format!(
-                        "the key file {} can be read by others (mode {:o}): chmod 600 it, and if somebody may have \
-                         read it, remove it and start again (every session ends, TOTP must be enrolled anew)",
-                        path.display(),
-                        meta.mode() & 0o7777
-                    )));
-                }
-                file.read_exact(&mut *key).map_err(|e| Failure::io("read 32 bytes of", &path, e))?;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                random.fill(&mut *key);
-                self.write_key(&path, &key).map_err(|e| Failure::io("write the key file", &path, e))?;
-            }
-            Err(e) => return Err(Failure::io("open the key file", &path, e)),
+        let if_read = "remove it and start again (every session ends, TOTP must be enrolled anew)";
+        if let Some(key) = read_key(&path, if_read)? {
+            return Ok(key);
         }
+        let mut key = Zeroizing::new([0; 32]);
+        random.fill(&mut *key);
+        replace(&path, &*key).map_err(|e| Failure::io("write the key file", &path, e))?;
         Ok(key)
     }
+}
 
-    fn write_key(&self, path: &Path, key: &[u8; 32]) -> std::io::Result<()> {
-        let new = self.path.join("patd.key.new");
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(key)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        File::open(&self.path)?.sync_all()
+/// Puts a file (0600) in the place of what is there, whole and durably.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Reads a file of 32 secret bytes, which nobody else may be able to read. `None` when there is none.
+pub(crate) fn read_key(path: &Path, if_read: &str) -> Result<Option<Zeroizing<[u8; 32]>>, Failure> {
+    let mut key = Zeroizing::new([0; 32]);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Failure::io("open the key file", path, e)),
+    };
+    let meta = file.metadata().map_err(|e| Failure::io("look at", path, e))?;
+    if meta.mode() & 0o077 != 0 {
+        return Err(Failure::Start(format!(
+            "the key file {} can be read by others (mode {:o}): chmod 600 it, and if somebody may have read it, {if_read}",
+            path.display(),
+            meta.mode() & 0o7777
+        )));
     }
+    file.read_exact(&mut *key).map_err(|e| Failure::io("read 32 bytes of", path, e))?;
+    Ok(Some(key))
 }

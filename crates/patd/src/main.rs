@@ -13,6 +13,7 @@ mod operate;
 mod output;
 mod plugins;
 mod reload;
+mod seal_files;
 mod serve;
 mod stores;
 mod system;

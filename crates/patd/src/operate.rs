@@ -19,6 +19,8 @@ use patd_service::view::Invited;
 
 use crate::failure::Failure;
 use crate::reload::reload;
+use crate::seal_files::SealFiles;
+use crate::system::OsRandom;
 use crate::wiring::Running;
 
 /// Events in one answer to [`Operation::AuditEvents`].
@@ -76,7 +78,11 @@ pub(crate) enum Operation {
         store: String,
         /// The position of the last event before.
         after: u64,
+        /// At most so many; [`EVENTS_PAGE`] if not said.
+        limit: Option<u32>,
     },
+    /// `patd audit rotate-key`.
+    AuditRotateKey,
     /// `patd audit dead-letters`.
     DeadLetters {
         /// Which of the three.
@@ -190,8 +196,9 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 })
                 .collect())
         }
-        Operation::AuditEvents { store, after } => {
-            let events = service.operator_events(&store, after, EVENTS_PAGE).await.map_err(refused)?;
+        Operation::AuditEvents { store, after, limit } => {
+            let limit = limit.map_or(EVENTS_PAGE, |limit| limit.min(EVENTS_PAGE));
+            let events = service.operator_events(&store, after, limit).await.map_err(refused)?;
             Ok(events
                 .iter()
                 .map(|w| {
@@ -201,6 +208,16 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                     })
                 })
                 .collect())
+        }
+        Operation::AuditRotateKey => {
+            let files = SealFiles::of(&*running.config.lock().await);
+            let old = match service.signer() {
+                Some(signer) => signer,
+                None => Arc::new(files.signer(&OsRandom)?),
+            };
+            let (new, told) = files.rotate(&OsRandom, &old)?;
+            service.seal_with(new);
+            Ok(told)
         }
         Operation::Reload { config } => match &running.config_path {
             Some(own) if own.as_os_str() == config.as_str() => reload(running, own).await,

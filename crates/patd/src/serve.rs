@@ -23,6 +23,8 @@ use crate::data_dir::{DataDir, control_socket};
 use crate::failure::Failure;
 use crate::log;
 use crate::reload::reload;
+use crate::seal_files::SealFiles;
+use crate::system::OsRandom;
 use crate::wiring::Running;
 
 /// How long threads that hang in a plug-in may hold up the end.
@@ -68,6 +70,8 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
 
     let mut running = Running::start(config, data_dir).await?;
     running.config_path = Some(path);
+    let seal = SealFiles::of(config);
+    running.service.start_sealing(seal.signer(&OsRandom)?, Arc::new(seal));
     let running = Arc::new(running);
     let limits = limits(config);
     let http = Arc::new(Http {

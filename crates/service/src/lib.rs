@@ -35,6 +35,7 @@ pub mod reconfigure;
 pub mod redeem;
 mod relay;
 pub mod seal;
+pub mod sealer;
 pub mod service;
 pub mod sign_in;
 pub mod start;

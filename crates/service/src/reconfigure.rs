@@ -114,7 +114,8 @@ impl Service {
         }
         self.end_in_stores(&before, &ended, &returned, &runtimes, &mut changes).await;
         self.world.sites.store(Arc::new(Sites::new(runtimes)));
-        let ending = self.sync_pumps().into_iter().chain(self.sync_relays()).collect();
+        let ending =
+            self.sync_pumps().into_iter().chain(self.sync_relays()).chain(self.sync_sealers()).collect();
         self.stop_unused(&before, &old_sinks, ending, turn);
         Ok(changes)
     }

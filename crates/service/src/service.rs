@@ -26,6 +26,7 @@ use crate::limits::Limits;
 use crate::ports::{AuditSink, Clock, Random, StoreOpener};
 use crate::pump::Pumps;
 use crate::relay::Relays;
+use crate::sealer::Sealers;
 use crate::view::{Caller, SiteView};
 use crate::world::{SiteRuntime, TokenQueue, World};
 
@@ -50,6 +51,7 @@ pub struct Service {
     /// The reports of leaked secrets that are looked into.
     pub(crate) leaks: Leaks,
     pub(crate) inventories: Inventories,
+    pub(crate) sealers: Sealers,
     /// Per hasher, a digest of nothing anybody knows.
     pub(crate) dummies: Mutex<HashMap<String, PhcDigest>>,
     pub(crate) tasks: TaskTracker,

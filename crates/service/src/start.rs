@@ -33,6 +33,7 @@ use crate::pump::Pumps;
 use crate::pump::lane::Outbox;
 use crate::queues::Queues;
 use crate::relay::Relays;
+use crate::sealer::Sealers;
 use crate::service::{Service, random_uuid};
 use crate::world::{SiteRuntime, Sites, World};
 
@@ -183,6 +184,7 @@ impl Service {
             streams: Streams::default(),
             leaks: Leaks::default(),
             inventories: Inventories::default(),
+            sealers: Sealers::default(),
             dummies: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -197,6 +199,9 @@ impl Service {
     /// Stops: the outbox gets one last pass, sinks flush, stores close. Call after the last request has ended.
     pub async fn stop(&self, patience: Duration) {
         self.flush_failures().await;
+        if tokio::time::timeout(patience, self.stop_sealing()).await.is_err() {
+            tracing::warn!("the newest events could not be sealed in time; the next start does it");
+        }
         self.stopping.cancel();
         self.tasks.close();
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {

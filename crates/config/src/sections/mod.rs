@@ -1,5 +1,6 @@
 //! One module per section of the file. Each holds the section's types, its defaults and its own check.
 
+pub(crate) mod audit;
 pub(crate) mod defaults;
 pub(crate) mod hashers;
 pub(crate) mod leaks;

@@ -67,12 +67,13 @@ fn the_example_mentions_every_field() {
             value.get(key).unwrap_or_else(|| panic!("the example says nothing of {}", path.join("."))).clone()
         })
     };
-    let sections: [(&[&str], &[&str]); 13] = [
+    let sections: [(&[&str], &[&str]); 14] = [
         (&[], fields_of::<Config>()),
         (&["server"], fields_of::<Server>()),
         (&["log"], fields_of::<Log>()),
         (&["limits"], fields_of::<Limits>()),
         (&["leaks"], fields_of::<Leaks>()),
+        (&["audit"], fields_of::<Audit>()),
         (&["plugins"], fields_of::<Plugins>()),
         (&["hashers", "tokens"], fields_of::<Hasher>()),
         (&["stores", "directory"], fields_of::<Store>()),

@@ -1,65 +1,340 @@
-//! `patd audit verify`: is every event of the stores in the files of the sink `audit-file`?
+//! `patd audit`: checks the audit trail, and what else an operator does with it.
 //!
-//! Order makes the answer right beside a running daemon: events first, then how far each sink has come, the files last.
-//! What a sink has accepted by then must be in its file. Changes neither stores nor files.
+//! Checking goes through the stores, event by event, and through the files of the sink `audit-file`. Order makes the answer
+//! right beside a running daemon: how far the chains were, then events, then how far each sink has come, the files last. What
+//! a sink has accepted by then must be in its file. Changes neither stores nor files.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use patd_config::Config;
+use patd_core::event::EventType;
+use patd_service::ports::Clock as _;
+use patd_service::seal::check::{Bad, Checker, Copy, Head, Outcome};
+use patd_service::seal::checkpoint::{Chain, Checkpoint};
+use patd_service::seal::keys::Keys;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::audit_files::{Expected, content, report, verdict};
+use super::audit_files::{Content, Expected, Report, content, report};
+use super::audit_seal::{check_file, find_in_file, is, told, told_of};
 use super::{Context, dead_letters};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::operate::Operation;
+use crate::seal_files::{SealFiles, read_keys};
+use crate::system::WallClock;
 
 /// The plug-in whose files this command can read.
 const PLUGIN: &str = "audit-file";
+/// Rows side by side that a store cannot read before it is taken to be out of service.
+const MAX_UNREADABLE: u32 = 100;
+/// How long an event may wait for its checkpoint while a daemon runs, in microseconds.
+const UNSEALED_FOR: i64 = 30_000_000;
 
 /// The audit trail.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Compare the audit files with the stores: every event must be there as it is in the store, every line whole JSON.
-    /// An event that still waits in the outbox counts as waiting; one that is there twice (delivery is at least once) does
-    /// no harm. Rotated files are part of the log; lines are counted through them, oldest first. Where the sink removes old files
-    /// (`max_files`), events from before the first that is still there count as removed.
+    /// Check the audit trail: name the first event that was changed, dropped, swapped or cut, in the stores or in the audit
+    /// files. An event that still waits in the outbox counts as waiting; one that is in a file twice (delivery is at least
+    /// once) does no harm. Rotated files are part of the log; lines are counted through them, oldest first. Where the sink
+    /// removes old files (`max_files`), events from before the first that is still there count as removed.
     #[command(
-        after_help = "Example:\n  patd audit verify --output json\n\nExit code 1 when events are missing, or lines changed or broken."
+        after_help = "Examples:\n  patd audit verify --output json\n  patd audit verify --file export.jsonl --keys audit.keys\n\n\
+                      Exit code 1 when an event is not as it was sealed."
     )]
-    Verify,
+    Verify(Verify),
+    /// Put a new key in place of the one that signs the trail. The old one hands over to it and is gone; its public key stays
+    /// in `audit.keys`, so what it signed can still be checked. For a key that somebody may have read.
+    #[command(after_help = "Example:\n  patd audit rotate-key")]
+    RotateKey,
     /// Events that a sink will never take. They are kept in the store that has them, with what the sink said.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
 }
 
+/// What to check.
+#[derive(clap::Args)]
+pub(crate) struct Verify {
+    /// Only the events of this site, by its key in the config, content URL or LUID.
+    #[arg(long)]
+    site: Option<String>,
+    /// Only this file: an audit file, or a copy of one.
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Check by these public keys instead of the data folder's; with --file, nothing else is read.
+    #[arg(long)]
+    keys: Option<PathBuf>,
+}
+
 pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Verify => verify(context),
+        Command::Verify(Verify { site: None, file: Some(file), keys: Some(keys) }) => {
+            let outcome = check_file(&file, &read_keys(&keys)?, false, None, &[])?;
+            let bad = outcome.first_bad.as_ref().map(|bad| told_of(bad, &file.display().to_string()));
+            answer(context, outcome.checked, bad, told(&outcome))
+        }
+        Command::Verify(what) => verify(context, &what),
+        Command::RotateKey => {
+            context.print(&context.operate(Operation::AuditRotateKey)?);
+            Ok(())
+        }
         Command::DeadLetters(command) => dead_letters::run(context, command),
     }
 }
 
-fn verify(context: &Context) -> Result<(), Failure> {
+/// Prints what was found; refuses when something is bad.
+fn answer(context: &Context, checked: u64, bad: Option<Value>, more: Value) -> Result<(), Failure> {
+    let mut all = Map::new();
+    all.insert("ok".to_owned(), bad.is_none().into());
+    all.insert("checked".to_owned(), checked.into());
+    all.insert("first_bad".to_owned(), json!(bad));
+    if let Value::Object(more) = more {
+        all.extend(more.into_iter().filter(|(name, _)| name != "checked"));
+    }
+    context.print(&Value::Object(all));
+    let Some(bad) = bad else { return Ok(()) };
+    Err(Failure::Refused(format!(
+        "the audit trail is not as it was sealed: event {} was {}, at {} of {}",
+        bad["id"].as_str().unwrap_or("(unknown)"),
+        bad["reason"].as_str().unwrap_or_default(),
+        bad["position"],
+        bad["in"].as_str().unwrap_or_default(),
+    )))
+}
+
+fn verify(context: &Context, what: &Verify) -> Result<(), Failure> {
     let config = context.config()?;
-    let templates = templates(&config)?;
-    if templates.is_empty() {
-        return Err(Failure::Refused(format!("no sink of the config uses the plug-in `{PLUGIN}`")));
-    }
+    let seal = SealFiles::of(&config);
+    let keys = match &what.keys {
+        Some(path) => read_keys(path)?,
+        None => seal.public_keys()?.ok_or_else(|| {
+            Failure::Refused("nothing is sealed yet: the daemon makes the keys when it starts".to_owned())
+        })?,
+    };
+    let logs = templates(&config)?;
     let connection = Connection::open(&config)?;
-    let expected = expected(&connection, &templates);
+    let found = Check { connection: &connection, keys: &keys, seal: &seal, logs: &logs }.run(what);
     connection.close();
-    let mut reports = Vec::new();
-    for ((sink, path), events) in expected? {
-        let most = templates.get(&sink).and_then(|log| log.max_files);
-        reports.push(report(&sink, &path, &events, most)?);
+    let (checked, bad, more) = found?;
+    answer(context, checked, bad, more)
+}
+
+/// One check, through the stores and the files.
+struct Check<'a> {
+    connection: &'a Connection,
+    keys: &'a Keys,
+    seal: &'a SealFiles,
+    logs: &'a BTreeMap<String, Log>,
+}
+
+/// What of a store is remembered for its files.
+type Kept = HashMap<String, Vec<Stored>>;
+
+impl Check<'_> {
+    fn run(&self, what: &Verify) -> Result<(u64, Option<Value>, Value), Failure> {
+        let site = what.site.as_deref().map(|name| self.site(name)).transpose()?;
+        let names: Vec<String> = ask::<Vec<Value>>(self.connection, Operation::StoreStatus)?
+            .iter()
+            .filter_map(|store| store["store"].as_str().map(str::to_owned))
+            .collect();
+        let (mut kept, mut stores, mut noted) = (Kept::new(), Vec::new(), Vec::new());
+        for name in &names {
+            let (outcome, events, heads) = self.store(name, site.as_deref())?;
+            kept.insert(name.clone(), events);
+            noted.extend(heads);
+            stores.push((name, outcome));
+        }
+        let files = self.files(kept, site.as_deref())?;
+        let asked = what.file.as_deref().map(|file| std::fs::canonicalize(file).unwrap_or(file.to_owned()));
+        let same = |path: &Path| {
+            asked.as_ref().is_none_or(|asked| std::fs::canonicalize(path).is_ok_and(|path| path == *asked))
+        };
+        if let Some(file) = asked.as_deref().filter(|_| !files.keys().any(|(_, path)| same(path))) {
+            // A copy: the stores may still know what is not in it.
+            let outcome = check_file(file, self.keys, false, site.as_deref(), &noted)?;
+            let genuine = |stretch| self.find_in_stores(&names, stretch);
+            let bad = explained(outcome.first_bad.as_ref(), genuine)?;
+            let bad = bad.map(|bad| told_of(&bad, &file.display().to_string()));
+            return Ok((outcome.checked, bad, told(&outcome)));
+        }
+        let mut first = None;
+        if asked.is_none() {
+            for (name, outcome) in &stores {
+                let genuine =
+                    |stretch| Ok(files.keys().find_map(|(_, path)| find_in_file(path, self.keys, stretch)));
+                let bad = explained(outcome.first_bad.as_ref(), genuine)?;
+                first =
+                    first.or_else(|| bad.map(|bad| told_of(&bad, name))).or_else(|| self.late(name, outcome));
+            }
+        }
+        let (mut reports, mut lines) = (Vec::new(), 0);
+        for ((sink, path), (events, filtered)) in files.iter().filter(|((_, path), _)| same(path)) {
+            let most = self.logs.get(sink).and_then(|log| log.max_files);
+            let report = report(sink, path, events, most)?;
+            let (outcome, report) = self.file(path, report, *filtered, site.as_deref(), || {
+                crate::commands::audit_files::report(sink, path, events, most)
+            })?;
+            lines += outcome.checked;
+            let bad = explained(outcome.first_bad.as_ref(), |stretch| self.find_in_stores(&names, stretch))?;
+            let place = path.display().to_string();
+            // Where the seal holds, it is the store that has another event.
+            let sealed = outcome.first_bad.is_none() && outcome.unsealed == 0;
+            let by_stores = report.first_bad().filter(|(_, _, reason)| !sealed || *reason != "changed");
+            let by_stores = by_stores.map(|(id, position, reason)| {
+                json!({"id": id.map(|id| id.to_string()), "position": position, "reason": reason, "in": place})
+            });
+            let bad = bad.filter(|bad| bad.id.is_some() || by_stores.is_none());
+            first = first.or_else(|| bad.map(|bad| told_of(&bad, &place))).or(by_stores);
+            let mut report = json!(report);
+            report["seal"] = told(&outcome);
+            reports.push(report);
+        }
+        let checked =
+            if asked.is_some() { lines } else { stores.iter().map(|(_, store)| store.checked).sum() };
+        let unsealed: u64 = stores.iter().map(|(_, store)| store.unsealed).sum();
+        let stores: Map<_, _> = stores.iter().map(|(name, store)| ((*name).clone(), told(store))).collect();
+        Ok((checked, first, json!({"unsealed": unsealed, "stores": stores, "files": reports})))
     }
-    context.print(&json!(reports));
-    verdict(&reports)
+
+    /// A site's LUID.
+    fn site(&self, name: &str) -> Result<String, Failure> {
+        let sites: Vec<Value> = ask(self.connection, Operation::SiteList)?;
+        let named = |site: &&Value| {
+            ["key", "content_url", "luid"]
+                .iter()
+                .any(|member| site[*member].as_str().is_some_and(|text| text.eq_ignore_ascii_case(name)))
+        };
+        let luid = sites.iter().find(named).and_then(|site| site["luid"].as_str());
+        luid.map(str::to_owned)
+            .ok_or_else(|| Failure::Refused(format!("there is no site `{name}`: see `patd site list`")))
+    }
+
+    /// Checks a store: what was found, its events for the files, how far it was noted to be.
+    fn store(&self, name: &str, site: Option<&str>) -> Result<(Outcome, Vec<Stored>, Vec<Head>), Failure> {
+        let mut noted = self.seal.noted(name)?;
+        noted.retain(|(head, _)| {
+            site.is_none_or(|site| head.chain.site.is_some_and(|s| s.to_string() == site))
+        });
+        let begins = noted.iter().map(|(head, begins)| (head.chain, *begins)).collect();
+        let heads: Vec<Head> = noted.iter().map(|(head, _)| *head).collect();
+        let (mut checker, mut kept) = (Checker::new(self.keys, Copy::Store, begins), Vec::new());
+        self.each(name, |position, event| match event {
+            Some(event) if site.is_none() || event.site.as_deref() == site => {
+                checker.event(position, &event.event);
+                kept.push(event.into());
+            }
+            Some(_) => {}
+            None => checker.unreadable(position),
+        })?;
+        Ok((checker.finish(&heads), kept, heads))
+    }
+
+    /// Each event of a store with its position; none where the store cannot read what it has.
+    fn each(&self, store: &str, mut take: impl FnMut(u64, Option<Sent>)) -> Result<(), Failure> {
+        let (mut after, mut limit, mut failures) = (0, None, 0);
+        loop {
+            let operation = Operation::AuditEvents { store: store.to_owned(), after, limit };
+            match ask::<Vec<Sent>>(self.connection, operation) {
+                Ok(page) => {
+                    let Some(last) = page.last() else { return Ok(()) };
+                    limit = limit.filter(|_| failures == 0);
+                    (after, failures) = (last.position, 0);
+                    page.into_iter().for_each(|event| take(event.position, Some(event)));
+                }
+                // One of them, which is looked for.
+                Err(Failure::Refused(_)) if limit.is_none() => limit = Some(1),
+                Err(failure) => {
+                    failures += 1;
+                    if failures > MAX_UNREADABLE {
+                        return Err(failure);
+                    }
+                    after += 1;
+                    take(after, None);
+                }
+            }
+        }
+    }
+
+    /// An event that should have its checkpoint by now.
+    fn late(&self, store: &str, outcome: &Outcome) -> Option<Value> {
+        let (id, position, time) = outcome.unsealed_since?;
+        let waits = WallClock::default().now().0 - time;
+        (self.connection.is_daemon() && waits > UNSEALED_FOR)
+            .then(|| json!({"id": id.to_string(), "position": position, "reason": "unsealed", "in": store}))
+    }
+
+    fn file(
+        &self,
+        path: &Path,
+        report: Report,
+        filtered: bool,
+        site: Option<&str>,
+        again: impl FnOnce() -> Result<Report, Failure>,
+    ) -> Result<(Outcome, Report), Failure> {
+        let outcome = check_file(path, self.keys, filtered, site, &[])?;
+        if outcome.first_bad.is_none() {
+            return Ok((outcome, report));
+        }
+        // A running daemon may be in the middle of a line, or rotate: once more.
+        Ok((check_file(path, self.keys, filtered, site, &[])?, again()?))
+    }
+
+    fn find_in_stores(&self, names: &[String], stretch: (Chain, u64)) -> Result<Option<Checkpoint>, Failure> {
+        let mut found = None;
+        for name in names.iter().filter(|name| !stretch.0.directory || *name == patd_config::DIRECTORY_STORE)
+        {
+            self.each(name, |_, event| {
+                let event = event.filter(|event| event.r#type == EventType::AuditCheckpoint.as_str());
+                if let Some(event) = event.filter(|_| found.is_none()) {
+                    found = is(&event.event, self.keys, stretch);
+                }
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// What each file should have, and whether its sink takes some types only.
+    fn files(&self, events: Kept, only: Option<&str>) -> Result<ByFile, Failure> {
+        let templates = self.logs;
+        // Everything before these positions has been accepted, and so is in the files from now on.
+        let sinks: Vec<Progress> = ask(self.connection, Operation::AuditSinks)?;
+        let sinks = sinks.into_iter().filter(|sink| templates.contains_key(&sink.sink));
+        let mut files = ByFile::new();
+        for sink in sinks {
+            let Some(template) = templates.get(&sink.sink) else { continue };
+            let file = |site: Option<&str>| {
+                (
+                    sink.sink.clone(),
+                    PathBuf::from(template.path.replace("{site}", site.unwrap_or("directory"))),
+                )
+            };
+            // Also files that should be empty are looked at.
+            for site in sink.sites.iter().map(|site| Some(site.as_str())).chain([None]) {
+                if only.is_none() || only == site {
+                    let types = if site.is_some() { &sink.types } else { &sink.types_of_no_site };
+                    files.entry(file(site)).or_default().1 |= types.len() < EventType::ALL.len();
+                }
+            }
+            for (lane, Lane { store, site, waiting_from }) in sink.lanes.iter().enumerate() {
+                let types = if site.is_some() { &sink.types } else { &sink.types_of_no_site };
+                for event in events.get(store).into_iter().flatten() {
+                    if event.site == *site && types.contains(&event.r#type) {
+                        let waits = waiting_from.is_some_and(|from| event.position >= from);
+                        files.entry(file(event.site.as_deref())).or_default().0.push(Expected {
+                            id: event.id,
+                            content: event.content,
+                            waits,
+                            lane,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(files)
+    }
 }
 
 /// What the config says of a sink that writes files.
@@ -108,7 +383,7 @@ struct Lane {
 
 /// An event, as [`Operation::AuditEvents`] answers.
 #[derive(Deserialize)]
-struct Stored {
+struct Sent {
     position: u64,
     id: Uuid,
     r#type: String,
@@ -117,61 +392,42 @@ struct Stored {
     event: Value,
 }
 
-type ByFile = BTreeMap<(String, PathBuf), Vec<Expected>>;
+/// What is kept of it for the comparison with the files.
+struct Stored {
+    position: u64,
+    id: Uuid,
+    r#type: String,
+    site: Option<String>,
+    content: Content,
+}
+
+impl From<Sent> for Stored {
+    fn from(sent: Sent) -> Self {
+        let content = content(&sent.event);
+        Self { position: sent.position, id: sent.id, r#type: sent.r#type, site: sent.site, content }
+    }
+}
+
+/// By sink and path: the events, and whether the sink takes some types only.
+type ByFile = BTreeMap<(String, PathBuf), (Vec<Expected>, bool)>;
+
+/// A fault with the event named that the genuine checkpoint, from another copy, shows.
+fn explained(
+    bad: Option<&Bad>,
+    genuine: impl FnOnce((Chain, u64)) -> Result<Option<Checkpoint>, Failure>,
+) -> Result<Option<Bad>, Failure> {
+    let Some(bad) = bad else { return Ok(None) };
+    let genuine = match bad.stretch.filter(|_| bad.is_vague()) {
+        Some(stretch) => genuine(stretch)?,
+        None => None,
+    };
+    Ok(Some(match genuine {
+        Some(genuine) => bad.clone().explained_by(&genuine),
+        None => bad.clone(),
+    }))
+}
 
 fn ask<T: serde::de::DeserializeOwned>(connection: &Connection, operation: Operation) -> Result<T, Failure> {
     serde_json::from_value(connection.operate(operation)?)
         .map_err(|e| Failure::Refused(format!("the daemon answered something else ({e}); same version?")))
-}
-
-/// What each file should have.
-fn expected(connection: &Connection, templates: &BTreeMap<String, Log>) -> Result<ByFile, Failure> {
-    let ours = |sinks: Vec<Progress>| sinks.into_iter().filter(|sink| templates.contains_key(&sink.sink));
-    let sinks: Vec<Progress> = ours(ask(connection, Operation::AuditSinks)?).collect();
-    let mut events: HashMap<String, Vec<Stored>> = HashMap::new();
-    for Lane { store, .. } in sinks.iter().flat_map(|sink| &sink.lanes) {
-        if !events.contains_key(store) {
-            events.insert(store.clone(), all_events(connection, store)?);
-        }
-    }
-    // Asked again: everything before these positions has been accepted, and so is in the files from now on.
-    let sinks = ours(ask(connection, Operation::AuditSinks)?);
-    let mut files = ByFile::new();
-    for sink in sinks {
-        let Some(template) = templates.get(&sink.sink) else { continue };
-        let file = |site: Option<&str>| {
-            (sink.sink.clone(), PathBuf::from(template.path.replace("{site}", site.unwrap_or("directory"))))
-        };
-        // Also files that should be empty are looked at.
-        for site in sink.sites.iter().map(|site| Some(site.as_str())).chain([None]) {
-            files.entry(file(site)).or_default();
-        }
-        for (lane, Lane { store, site, waiting_from }) in sink.lanes.iter().enumerate() {
-            let types = if site.is_some() { &sink.types } else { &sink.types_of_no_site };
-            for event in events.get(store).into_iter().flatten() {
-                if event.site == *site && types.contains(&event.r#type) {
-                    let waits = waiting_from.is_some_and(|from| event.position >= from);
-                    files.entry(file(event.site.as_deref())).or_default().push(Expected {
-                        id: event.id,
-                        content: content(&event.event),
-                        waits,
-                        lane,
-                    });
-                }
-            }
-        }
-    }
-    Ok(files)
-}
-
-fn all_events(connection: &Connection, store: &str) -> Result<Vec<Stored>, Failure> {
-    let mut all: Vec<Stored> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |event| event.position);
-        let page: Vec<Stored> = ask(connection, Operation::AuditEvents { store: store.to_owned(), after })?;
-        if page.is_empty() {
-            return Ok(all);
-        }
-        all.extend(page);
-    }
 }

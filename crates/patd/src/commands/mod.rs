@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_files;
+mod audit_seal;
 mod config;
 mod copy;
 mod dead_letters;
@@ -61,7 +62,7 @@ enum Command {
     /// People: invite, recover, disable, enable.
     #[command(subcommand)]
     User(user::Command),
-    /// The audit trail: verify, dead letters.
+    /// The audit trail: verify, rotate-key, dead letters.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Plug-ins: list, pin, check.

@@ -16,6 +16,7 @@ pub(super) fn refuse(in_force: &Config, new: &Config) -> Result<(), Failure> {
     }
     compare!(server: listen, management, public_url, data_dir, trusted_proxies);
     compare!(log: format, level);
+    compare!(audit: signing_key);
     compare!(
         limits: attempts_per_account,
         attempts_per_address,
@@ -32,10 +33,10 @@ pub(super) fn refuse(in_force: &Config, new: &Config) -> Result<(), Failure> {
     );
     compare!(leaks: github_keys);
     if keys.is_empty()
-        && (&in_force.server, &in_force.log, &in_force.limits, &in_force.leaks)
-            != (&new.server, &new.log, &new.limits, &new.leaks)
+        && (&in_force.server, &in_force.log, &in_force.limits, &in_force.leaks, &in_force.audit)
+            != (&new.server, &new.log, &new.limits, &new.leaks, &new.audit)
     {
-        keys.push("server, log, limits or leaks");
+        keys.push("server, log, limits, leaks or audit");
     }
     if keys.is_empty() {
         return Ok(());

@@ -258,9 +258,15 @@ impl Notes {
     /// How far each chain is.
     #[must_use]
     pub fn heads(&self) -> Vec<Head> {
+        self.heads_and_beginnings().into_iter().map(|(head, _)| head).collect()
+    }
+
+    /// The same, each with the number of the first checkpoint whose events are kept.
+    #[must_use]
+    pub fn heads_and_beginnings(&self) -> Vec<(Head, u64)> {
         let head = |noted: &Noted| {
             let (chain, hash) = (Chain::parse(&noted.chain)?, read_hash(&noted.hash)?);
-            Some(Head { chain, seq: noted.seq, hash })
+            Some((Head { chain, seq: noted.seq, hash }, noted.begins.max(1)))
         };
         self.chains.iter().filter_map(head).collect()
     }

@@ -329,15 +329,18 @@ impl<'a> Checker<'a> {
                 self.fault(Some(id), last, Fault::Changed, Some((head.chain, at)));
             }
         }
-        let unsealed =
-            self.pools.values().flat_map(Pool::rest).filter(|(_, entry)| !entry.checkpoint).count();
+        let rest = || self.pools.values().flat_map(Pool::rest).filter(|(_, entry)| !entry.checkpoint);
+        let unsealed = rest().count() as u64;
+        let first = rest().map(|(_, entry)| (entry.id, entry.position, entry.time));
+        let unsealed_since = first.min_by_key(|(_, position, _)| *position);
         let at = |(chain, at): (&Chain, &At)| Head { chain: *chain, seq: at.seq, hash: at.hash };
         let mut heads: Vec<_> = self.chains.iter().map(at).collect();
         heads.sort_by_key(|head| head.chain);
         Outcome {
             checked: self.checked,
-            first_bad: self.faults.into_iter().next(),
-            unsealed: unsealed as u64,
+            first_bad: first_bad(&self.faults),
+            unsealed,
+            unsealed_since,
             duplicates: self.duplicates,
             filtered: self.filtered,
             heads,
@@ -372,6 +375,17 @@ impl<'a> Checker<'a> {
             self.fault(Some(entry.id), entry.position, Fault::Inserted, None);
         }
     }
+}
+
+/// What cannot be read does not say what it was; what is missing in its place does.
+fn first_bad(faults: &[Bad]) -> Option<Bad> {
+    let first = faults.first()?;
+    if first.id.is_some() {
+        return Some(first.clone());
+    }
+    let there = faults.iter().find(|bad| bad.id.is_some() && bad.position == first.position);
+    let missing = there.or_else(|| faults.iter().find(|bad| bad.id.is_some())).unwrap_or(first);
+    Some(Bad { position: first.position, fault: first.fault, ..missing.clone() })
 }
 
 fn time(event: &Value) -> i64 {

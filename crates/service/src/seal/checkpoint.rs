@@ -146,6 +146,12 @@ pub fn sign(content: &Content, event: &Value, key: &SigningKey) -> String {
     String::from_utf8(spell(&wire)).unwrap_or_default()
 }
 
+/// The hash of a checkpoint's text, by which the next one names it.
+#[must_use]
+pub fn hash_of(text: &str) -> Hash {
+    Sha256::digest(text).into()
+}
+
 fn spell(wire: &Wire) -> Vec<u8> {
     serde_json::to_value(wire).map(|value| canonical(&value)).unwrap_or_default()
 }
@@ -182,7 +188,7 @@ impl Checkpoint {
             events: leaves.iter().map(leaf).collect(),
         };
         Some(Self {
-            hash: Sha256::digest(text).into(),
+            hash: hash_of(text),
             key: KeyId::parse(&wire.key)?,
             event: read_hash(&wire.event)?,
             signed: message(&wire),
@@ -195,6 +201,13 @@ impl Checkpoint {
     #[must_use]
     pub fn signed_by(&self, keys: &Keys) -> Option<usize> {
         keys.place(self.key).filter(|place| keys.signed(*place, &self.signed, &self.signature))
+    }
+
+    /// The checkpoint in an event, if one of the keys signed it and the event is the one that was to carry it.
+    #[must_use]
+    pub fn genuine(event: &Value, keys: &Keys) -> Option<Self> {
+        let read = Self::parse(Self::text(event)?)?;
+        (read.signed_by(keys).is_some() && read.is_carried_by(event)).then_some(read)
     }
 
     /// Whether this event is the one that was to carry it.

@@ -113,6 +113,8 @@ pub struct Outcome {
     pub first_bad: Option<Bad>,
     /// Events after the last checkpoint.
     pub unsealed: u64,
+    /// The first of them: its id, position and time in microseconds since 1970.
+    pub unsealed_since: Option<(Uuid, u64, i64)>,
     /// Events that came again.
     pub duplicates: u64,
     /// Events that the sink does not take.
