@@ -51,6 +51,8 @@ pub mod op {
     pub const EXPORT: u32 = 263;
     /// Store, optional: take everything piece by piece, into an empty store.
     pub const IMPORT: u32 = 264;
+    /// Store, optional: how many live digests there are, by what they were made with.
+    pub const DIGESTS: u32 = 265;
     /// Store: what waits for a sink.
     pub const OUTBOX_STATUS: u32 = 266;
     /// Store: list the events that a sink will never take.

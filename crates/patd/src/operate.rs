@@ -249,8 +249,18 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 findings
                     .extend(schema.pending.iter().map(|m| format!("store {name}: migration {m} is pending")));
             }
+            let shares = service.shares().await.map_err(refused)?;
+            let digests: Vec<_> = shares
+                .iter()
+                .map(|share| {
+                    json!({
+                        "site": share.site, "kind": if share.site.is_some() { "token" } else { "password" },
+                        "scheme": share.made.scheme, "kid": share.made.kid, "count": share.count,
+                    })
+                })
+                .collect();
             Ok(json!({
-                "healthy": findings.is_empty(), "findings": findings,
+                "digests": digests, "healthy": findings.is_empty(), "findings": findings,
                 "live_sessions": service.live_sessions(), "plugins": running.plugins(),
             }))
         }

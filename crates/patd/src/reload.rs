@@ -156,6 +156,7 @@ async fn put_in_place(
     undo.sections(&running.stores, wanted.sections, times, patience);
     let new = NewConfig {
         hashers: after.hasher_places(),
+        abandoned: config.plugins.abandoned_digests.clone(),
         password_hasher: config.defaults.password_hasher.to_string(),
         sinks: after.sink_ports(),
         sites: site_plans(config)?,

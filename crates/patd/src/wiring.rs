@@ -70,7 +70,8 @@ impl Running {
             clock: Arc::new(WallClock::default()),
             random,
             key,
-            hashers: Hashers::of(inventory.hasher_places(), cores, config.limits.hash_queue as usize),
+            hashers: Hashers::of(inventory.hasher_places(), cores, config.limits.hash_queue as usize)
+                .abandoning(config.plugins.abandoned_digests.clone()),
             password_hasher: config.defaults.password_hasher.to_string(),
             opener: Arc::new(Opener(Arc::clone(&stores))),
             directory: patd_config::DIRECTORY_STORE.to_owned(),

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
@@ -18,15 +19,30 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ports::{CurrentHasher, HashError, Hasher, HasherPlace, Random};
+use crate::schemes::Made;
 
 /// Shortest digest that counts as one.
 const MIN_DIGEST: usize = 16;
+/// How long one derivation may take when a config is looked at.
+const ONE_DERIVE: Duration = Duration::from_secs(30);
 
 /// The configured hashers, by name and by scheme.
 pub struct Hashers {
     by_name: ArcSwap<HashMap<String, Arc<Lane>>>,
+    /// What the operator has given up: digests that nothing can check are refused, not told as a failure.
+    abandoned: ArcSwap<Vec<String>>,
     at_once: usize,
     queue: usize,
+}
+
+/// Whether digests can be checked.
+pub(crate) enum Checks {
+    /// They can, or the operator has given them up.
+    Yes,
+    /// No hasher takes their parameters.
+    No,
+    /// A hasher that may be theirs does not answer, with its reason.
+    Unknown(String),
 }
 
 /// A hasher with its pool.
@@ -88,9 +104,64 @@ impl Hashers {
     /// As [`Self::new`], of hashers that may be replaced.
     #[must_use]
     pub fn of(places: Vec<Arc<dyn HasherPlace>>, at_once: usize, queue: usize) -> Self {
-        let hashers = Self { by_name: ArcSwap::default(), at_once: at_once.max(1), queue };
+        let hashers = Self {
+            by_name: ArcSwap::default(),
+            abandoned: ArcSwap::default(),
+            at_once: at_once.max(1),
+            queue,
+        };
         hashers.set(places);
         hashers
+    }
+
+    /// Gives digests up: each by its scheme, or by `scheme kid=…` for one key.
+    #[must_use]
+    pub fn abandoning(self, abandoned: Vec<String>) -> Self {
+        self.abandon(abandoned);
+        self
+    }
+
+    pub(crate) fn abandon(&self, abandoned: Vec<String>) {
+        self.abandoned.store(Arc::new(abandoned));
+    }
+
+    /// These hashers instead, with the limits of those in use; nothing is put in their place.
+    pub(crate) fn instead(&self, places: Vec<Arc<dyn HasherPlace>>, abandoned: Vec<String>) -> Self {
+        Self::of(places, self.at_once, self.queue).abandoning(abandoned)
+    }
+
+    /// Whether digests made with these parameters can be checked: a digest of nothing is derived, as a check would do it.
+    pub(crate) async fn checks(&self, made: &Made, sample: &str) -> Checks {
+        if made.is_among(&self.abandoned.load()) {
+            return Checks::Yes;
+        }
+        let mut unknown = None;
+        for lane in self.by_name.load_full().values() {
+            let held = match self.hold(lane) {
+                Ok(held) => held,
+                Err(error) => {
+                    unknown = Some(error.to_string());
+                    continue;
+                }
+            };
+            if !knows_scheme(&*held.hasher, &made.scheme) {
+                continue;
+            }
+            let params = sample.to_owned();
+            let derived = self.run(held, move |hasher| match hasher.derive(&[], &params) {
+                Ok(digest) => Ok(Zeroizing::new(digest).len() >= MIN_DIGEST),
+                Err(HashError::Params(_)) => Ok(false),
+                Err(error) => Err(error),
+            });
+            match tokio::time::timeout(ONE_DERIVE, derived).await {
+                Ok(Ok(true)) => return Checks::Yes,
+                Ok(Ok(false)) => {}
+                Ok(Err(Error::Unavailable { cause })) => unknown = Some(cause),
+                Ok(Err(error)) => unknown = Some(error.to_string()),
+                Err(_) => unknown = Some("a hasher does not answer".to_owned()),
+            }
+        }
+        unknown.map_or(Checks::No, Checks::Unknown)
     }
 
     /// Takes these in the place of those before; work under way goes on with what it holds.
@@ -139,16 +210,17 @@ impl Hashers {
         self.hold(lane).map_err(|e| Error::Unavailable { cause: e.to_string() })
     }
 
-    /// The hasher that knows a scheme.
-    fn knowing(&self, scheme: &str) -> Option<Held> {
+    /// The hashers that know a scheme, but for one.
+    fn others_knowing(&self, scheme: &str, but: &str) -> Vec<Held> {
         let lanes = self.by_name.load();
-        // By name, so that every sign-in meets the same one.
-        let mut names: Vec<_> = lanes.keys().collect();
+        // By name, so that every sign-in meets them in the same order.
+        let mut names: Vec<_> = lanes.keys().filter(|name| *name != but).collect();
         names.sort_unstable();
         names
             .into_iter()
             .filter_map(|name| self.hold(lanes.get(name)?).ok())
-            .find(|held| knows_scheme(&*held.hasher, scheme))
+            .filter(|held| knows_scheme(&*held.hasher, scheme))
+            .collect()
     }
 
     /// Runs one hash on the hasher's pool. Dropping the caller does not stop it: its permit goes with it.
@@ -202,35 +274,73 @@ impl Hashers {
         .await
     }
 
-    /// Compares `secret` with a stored digest, under whichever hasher knows its scheme; `default` decides
-    /// whether the digest is stale.
+    /// Compares `secret` with a stored digest, under whichever hasher takes its parameters, the default first: two hashers of
+    /// one scheme may have different keys. `default` decides whether the digest is stale.
     pub(crate) async fn verify(
         &self,
         default: &str,
         stored: &PhcDigest,
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<Verdict> {
-        let default = self.named(default)?;
         let bad = |what: &str| Error::Unavailable { cause: format!("a stored digest {what}") };
         let (params, expected) = stored.0.rsplit_once('$').ok_or_else(|| bad("is not in PHC form"))?;
-        let expected = B64.decode(expected).map_err(|_| bad("is not base64"))?;
-        let scheme = params.split('$').nth(1).unwrap_or_default().to_owned();
-        let held = if knows_scheme(&*default.hasher, &scheme) {
-            default.clone()
-        } else {
-            self.knowing(&scheme).ok_or_else(|| bad("has a scheme that no hasher knows"))?
-        };
-        let (params, default) = (params.to_owned(), default.hasher);
+        let expected: Arc<[u8]> = B64.decode(expected).map_err(|_| bad("is not base64"))?.into();
+        let made = Made::of(params);
+        let (usual, params) = (self.named(default)?, Arc::<str>::from(params));
+        if knows_scheme(&*usual.hasher, &made.scheme)
+            && let Some(verdict) =
+                self.compare(usual.clone(), &usual, &made, &params, &expected, &secret).await?
+        {
+            return Ok(verdict);
+        }
+        for held in self.others_knowing(&made.scheme, default) {
+            if let Some(verdict) = self.compare(held, &usual, &made, &params, &expected, &secret).await? {
+                return Ok(verdict);
+            }
+        }
+        if !made.is_among(&self.abandoned.load()) {
+            return Err(bad("has parameters that no hasher takes"));
+        }
+        // As much work as for a digest that can be checked.
+        self.run(usual, move |hasher| {
+            let params = hasher.new_params(&[0; 16])?;
+            drop(Zeroizing::new(hasher.derive(&secret, &params)?));
+            Ok(Verdict::Wrong)
+        })
+        .await
+    }
+
+    /// `None` when the hasher does not take the parameters.
+    async fn compare(
+        &self,
+        held: Held,
+        usual: &Held,
+        made: &Made,
+        params: &Arc<str>,
+        expected: &Arc<[u8]>,
+        secret: &Zeroizing<Vec<u8>>,
+    ) -> Result<Option<Verdict>> {
+        let usual = Arc::clone(&usual.hasher);
+        let (scheme, params) = (made.scheme.clone(), Arc::clone(params));
+        let (expected, secret) = (Arc::clone(expected), secret.clone());
         self.run(held, move |hasher| {
-            let digest = Zeroizing::new(hasher.derive(&secret, &params)?);
+            let digest = match hasher.derive(&secret, &params) {
+                Ok(digest) => Zeroizing::new(digest),
+                Err(HashError::Params(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            };
             let same = digest.len() >= MIN_DIGEST
                 && digest.len() == expected.len()
                 && bool::from(digest.as_slice().ct_eq(&expected));
             if !same {
-                return Ok(Verdict::Wrong);
+                return Ok(Some(Verdict::Wrong));
             }
-            let stale = !knows_scheme(&*default, &scheme) || default.needs_rehash(&params).unwrap_or(false);
-            Ok(if stale { Verdict::RightButStale } else { Verdict::Right })
+            let stale = !knows_scheme(&*usual, &scheme)
+                || match usual.needs_rehash(&params) {
+                    Ok(stale) => stale,
+                    Err(error) => matches!(error, HashError::Params(_)),
+                };
+            Ok(Some(if stale { Verdict::RightButStale } else { Verdict::Right }))
         })
         .await
     }

@@ -34,6 +34,7 @@ mod recipients;
 pub mod reconfigure;
 pub mod redeem;
 mod relay;
+pub mod schemes;
 pub mod seal;
 pub mod sealer;
 pub mod service;

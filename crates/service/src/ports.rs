@@ -286,6 +286,15 @@ pub enum Applied {
     Conflict(Conflict),
 }
 
+/// Live digests that were made alike: their text is the same up to the salt.
+#[derive(Clone, Debug)]
+pub struct DigestGroup {
+    /// `$scheme$params$salt` of any one of them.
+    pub sample: String,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// What a store says of its schema.
 #[derive(Clone, Debug)]
 pub struct SchemaStatus {
@@ -342,6 +351,11 @@ pub trait Store: Send + Sync {
     fn health(&self) -> Answer<Result<(), StoreError>>;
     /// What its schema is.
     fn schema(&self) -> Answer<Result<SchemaStatus, StoreError>>;
+    /// Live digests by what they were made with: of a site's tokens, or of all passwords. `None` when it cannot say.
+    fn digests(&self, site: Option<SiteLuid>) -> Answer<Result<Option<Vec<DigestGroup>>, StoreError>> {
+        let _ = site;
+        Box::pin(std::future::ready(Ok(None)))
+    }
     /// Writes a consistent copy to a file that does not exist yet (SQLite: `VACUUM INTO`).
     fn backup(&self, path: &str) -> Answer<Result<(), StoreError>>;
     /// Stops it: work in flight ends, files are closed.

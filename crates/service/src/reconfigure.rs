@@ -17,7 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::ends::{end_all, ended_by, find_all};
 use crate::enrol::{Enrolled, Enrolment, by_system, enrol, not_written};
+use crate::hash_pool::Hashers;
 use crate::ports::{AuditSink, HasherPlace, Store};
+use crate::schemes;
 use crate::service::Service;
 use crate::start::{SitePlan, StartError, check_clock, open};
 use crate::world::{SiteRuntime, Sites};
@@ -31,6 +33,8 @@ const LAST_PASS: Duration = Duration::from_secs(20);
 pub struct NewConfig {
     /// All hashers; those that stay are the same places as before.
     pub hashers: Vec<Arc<dyn HasherPlace>>,
+    /// What is given up, by `scheme` or `scheme kid=…`.
+    pub abandoned: Vec<String>,
     /// Name of the hasher for passwords where no site decides.
     pub password_hasher: String,
     /// All sinks.
@@ -74,11 +78,13 @@ impl Service {
         // What an earlier reload has left is closed first: it may be what this one opens.
         let turn = Arc::clone(&self.reconfiguring).lock_owned().await;
         self.check_stores(&new.sites)?;
-        let (ready, left) = self.enrol_and_write(&new.sites).await?;
+        let hashers = self.hashers.instead(new.hashers.clone(), new.abandoned.clone());
+        let (ready, left) = self.enrol_and_write(&new.sites, &hashers).await?;
 
         // From here on nothing is refused.
         let before = self.world.sites.load_full();
         self.hashers.set(new.hashers);
+        self.hashers.abandon(new.abandoned);
         self.default_password_hasher.store(Arc::new(new.password_hasher));
         self.dummies.lock().await.clear();
         let old_sinks = self.sinks.swap(Arc::new(new.sinks));
@@ -152,6 +158,7 @@ impl Service {
     async fn enrol_and_write(
         &self,
         plans: &[SitePlan],
+        hashers: &Hashers,
     ) -> std::result::Result<(Vec<Ready>, Vec<patd_core::record::Site>), StartError> {
         let mut refused = StartError::Failed("nothing was tried".to_owned());
         for _ in 0..TRIES {
@@ -173,6 +180,9 @@ impl Service {
                     };
                     ready.push(Ready { enrolled, before, store });
                 }
+                let served = ready.iter().map(|site| (&*site.store, &site.enrolled.row));
+                let shares = schemes::count(&*self.world.directory, served).await?;
+                schemes::check(hashers, &shares).await?;
                 match changes {
                     None => Ok(Ok(())),
                     Some(changes) => Ok(self.world.commit(&self.world.directory, changes, ()).await?),

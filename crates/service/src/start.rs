@@ -33,6 +33,7 @@ use crate::pump::Pumps;
 use crate::pump::lane::Outbox;
 use crate::queues::Queues;
 use crate::relay::Relays;
+use crate::schemes;
 use crate::sealer::Sealers;
 use crate::service::{Service, random_uuid};
 use crate::world::{SiteRuntime, Sites, World};
@@ -152,6 +153,9 @@ impl Service {
             check_clock(&*store, now, &order).await?;
             runtimes.push(Arc::new(SiteRuntime::new(plan, Arc::new(ArcSwap::from_pointee(row)), store)));
         }
+        let rows: Vec<_> = runtimes.iter().map(|site| (&*site.store, site.row.load_full())).collect();
+        let shares = schemes::count(&*directory, rows.iter().map(|(store, row)| (*store, &**row))).await?;
+        schemes::check(&parts.hashers, &shares).await?;
         let world = Arc::new(World {
             directory,
             sites: ArcSwap::from_pointee(Sites::new(runtimes)),
@@ -193,6 +197,7 @@ impl Service {
         // None can end: none ran before.
         drop((service.sync_pumps(), service.sync_relays()));
         service.start_sweeper();
+        service.start_counting();
         Ok(service)
     }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use patd_proto::store::{
-    Applied, Changes, DeadLetter, Exported, Found, LeaseClaim, LeaseSeen, OutboxStatus, Piece, Query, Role,
-    SCHEMA, SchemaStatus, Scope, Tally, Waiting,
+    Applied, Changes, DeadLetter, DigestGroup, Exported, Found, LeaseClaim, LeaseSeen, OutboxStatus, Piece,
+    Query, Role, SCHEMA, SchemaStatus, Scope, Tally, Waiting,
 };
 use patd_proto::wire::Nat;
 use sea_orm::{
@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::entity::dead_letter;
 use crate::error::Error;
 use crate::file::{self, Claim, Use};
-use crate::{copy, outbox, reader, schema, writer};
+use crate::{copy, digests, outbox, reader, schema, writer};
 
 /// An open store.
 pub struct Engine {
@@ -114,6 +114,14 @@ impl Engine {
     /// [`Error`] when the file cannot be read.
     pub async fn outbox_status(&self, sink: &str, scope: Scope) -> Result<OutboxStatus, Error> {
         outbox::status(&self.reading, sink, scope).await
+    }
+
+    /// Live digests by what they were made with; see [`patd_proto::store::Digests`].
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read.
+    pub async fn digests(&self, site: Option<Uuid>) -> Result<Vec<DigestGroup>, Error> {
+        digests::groups(&self.reading, site).await
     }
 
     /// Moves a sink's cursor forward and keeps what it will never take.

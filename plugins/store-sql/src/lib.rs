@@ -12,6 +12,7 @@ mod change;
 mod config;
 mod conflict;
 mod copy;
+mod digests;
 mod engine;
 mod entity;
 mod error;

@@ -3,8 +3,8 @@
 use patd_proto::describe::ServiceDescription;
 use patd_proto::store::{
     ApplyReply, ApplyRequest, Backup, DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten,
-    Empty, Export, Import, OutboxAck, OutboxAsk, OutboxBatch, OutboxLease, OutboxLeases, OutboxTake,
-    QueryReply, QueryRequest, SCHEMA, Start, op,
+    DigestGroups, Digests, Empty, Export, Import, OutboxAck, OutboxAsk, OutboxBatch, OutboxLease,
+    OutboxLeases, OutboxTake, QueryReply, QueryRequest, SCHEMA, Start, op,
 };
 use patd_sdk::{AsyncService, Context, Failure, flags};
 use serde::Serialize;
@@ -106,6 +106,10 @@ impl AsyncService for SqlStore {
                 let request: Import = read(&payload)?;
                 engine.import(request.pieces, request.finish).await?;
                 write(&Empty { schema: SCHEMA })
+            }
+            op::DIGESTS => {
+                let request: Digests = read(&payload)?;
+                write(&DigestGroups { schema: SCHEMA, groups: engine.digests(request.site).await? })
             }
             other => Err(Failure::unsupported(other)),
         }

@@ -23,6 +23,9 @@ pub struct Plugins {
     pub start_timeout: Span,
     /// How long requests inside an old instance may take to end, and the instance to stop.
     pub drain_timeout: Span,
+    /// Digests that are given up, by `scheme` or `scheme kid=…`: nothing need be able to check them any more, and whoever
+    /// has such a token or password is refused.
+    pub abandoned_digests: Vec<String>,
 }
 
 impl Default for Plugins {
@@ -33,6 +36,7 @@ impl Default for Plugins {
             max_generations: 16,
             start_timeout: Span::seconds(60),
             drain_timeout: Span::seconds(30),
+            abandoned_digests: Vec::new(),
         }
     }
 }

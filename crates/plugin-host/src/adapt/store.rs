@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use patd_core::changes::Changes;
+use patd_core::id::SiteLuid;
 use patd_proto::store::{self as contract, SCHEMA, op};
 use patd_proto::wire::Nat;
 use patd_service::ports::{
-    Answer, Applied, DeadLetter, Found, LeaseClaim, LeaseSeen, OutboxStatus, Outlet, Query, SchemaStatus,
-    Scope, Store, StoreError, Waiting,
+    Answer, Applied, DeadLetter, DigestGroup, Found, LeaseClaim, LeaseSeen, OutboxStatus, Outlet, Query,
+    SchemaStatus, Scope, Store, StoreError, Waiting,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -283,6 +284,25 @@ impl Store for PluginStore {
 
     fn schema(&self) -> Answer<Result<SchemaStatus, StoreError>> {
         self.status(op::SCHEMA_STATUS, self.timeout)
+    }
+
+    fn digests(&self, site: Option<SiteLuid>) -> Answer<Result<Option<Vec<DigestGroup>>, StoreError>> {
+        let callee = self.callee.clone();
+        Box::pin(async move {
+            let payload = encode(&contract::Digests { schema: SCHEMA, site: site.map(|site| site.0) })?;
+            let handle = callee.get(LONG).await.map_err(read_failed)?;
+            let answer = match handle.call(op::DIGESTS, payload, LONG).await {
+                Err(CallError::Unsupported(_)) => return Ok(None),
+                answer => answer.map_err(read_failed)?,
+            };
+            let read = serde_json::from_slice::<contract::DigestGroups>(&answer);
+            handle.read_back(read.is_ok());
+            let reply =
+                read.map_err(|_| StoreError::Failed("the answer to DIGESTS does not read".to_owned()))?;
+            let group =
+                |group: contract::DigestGroup| DigestGroup { sample: group.sample, count: group.count.0 };
+            Ok(Some(reply.groups.into_iter().map(group).collect()))
+        })
     }
 
     fn backup(&self, path: &str) -> Answer<Result<(), StoreError>> {

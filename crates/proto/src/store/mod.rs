@@ -5,6 +5,7 @@
 
 mod change;
 mod copy;
+mod digests;
 mod outbox;
 mod query;
 mod row;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::*;
 pub use copy::*;
+pub use digests::*;
 pub use outbox::*;
 pub use query::*;
 pub use row::*;
@@ -52,6 +54,8 @@ pub mod op {
     pub const EXPORT: u32 = 263;
     /// Optional. [`super::Import`] → [`super::Empty`].
     pub const IMPORT: u32 = 264;
+    /// Optional. [`super::Digests`] → [`super::DigestGroups`].
+    pub const DIGESTS: u32 = 265;
     /// [`super::OutboxAsk`] → [`super::OutboxStatus`].
     pub const OUTBOX_STATUS: u32 = 266;
     /// [`super::DeadLettersAsk`] → [`super::DeadLetters`].

@@ -1,0 +1,200 @@
+//! What the live digests were made with: counted by the stores, so that a config that could not check some of them is refused
+//! and an operator sees when an old hasher, or an old key, is not needed any more.
+//!
+//! Counting reads every live token of a store: never on the path of a request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use patd_core::record::Site;
+
+use crate::error::{Error, Result};
+use crate::hash_pool::{Checks, Hashers};
+use crate::ports::{DigestGroup, Store};
+use crate::service::Service;
+use crate::start::StartError;
+
+/// Between two counts for the metric.
+const ROUND: Duration = Duration::from_secs(300);
+
+/// What a digest was made with.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Made {
+    /// The PHC scheme.
+    pub scheme: String,
+    /// The key's name, where it is keyed.
+    pub kid: Option<String>,
+}
+
+impl Made {
+    /// Reads `$scheme$params$salt`.
+    pub(crate) fn of(sample: &str) -> Self {
+        let mut parts = sample.split('$').skip(1);
+        let scheme = parts.next().unwrap_or_default().to_owned();
+        let mut settings = parts.flat_map(|part| part.split(','));
+        let kid = settings.find_map(|setting| setting.strip_prefix("kid=")).map(str::to_owned);
+        Self { scheme, kid }
+    }
+
+    /// Whether the operator has given it up: by `scheme`, or by `scheme kid=…` for one key.
+    pub(crate) fn is_among(&self, abandoned: &[String]) -> bool {
+        abandoned.iter().any(|entry| *entry == self.scheme || *entry == self.to_string())
+    }
+}
+
+impl std::fmt::Display for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.kid {
+            Some(kid) => write!(f, "{} kid={kid}", self.scheme),
+            None => f.write_str(&self.scheme),
+        }
+    }
+}
+
+/// How many live digests of one place were made alike.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The site's key in the config; `None` for passwords.
+    pub site: Option<String>,
+    /// With what.
+    pub made: Made,
+    /// How many.
+    pub count: u64,
+    /// Parameters of one of them, which no secret can be learnt from.
+    sample: String,
+}
+
+impl Share {
+    fn all(site: Option<&str>, groups: Vec<DigestGroup>) -> Vec<Self> {
+        let mut shares: BTreeMap<Made, Self> = BTreeMap::new();
+        for DigestGroup { sample, count } in groups {
+            let made = Made::of(&sample);
+            let share = shares.entry(made.clone()).or_insert(Self {
+                site: site.map(str::to_owned),
+                made,
+                count: 0,
+                sample,
+            });
+            share.count += count;
+        }
+        shares.into_values().collect()
+    }
+}
+
+/// Counts everywhere; a store that cannot count is told in the log and left out.
+pub(crate) async fn count<'a>(
+    directory: &dyn Store,
+    sites: impl Iterator<Item = (&'a dyn Store, &'a Site)>,
+) -> Result<Vec<Share>> {
+    let mut shares = Vec::new();
+    let mut add = |store: &dyn Store, site: Option<&str>, groups: Option<Vec<DigestGroup>>| match groups {
+        Some(groups) => shares.extend(Share::all(site, groups)),
+        None => tracing::warn!(
+            store = store.name(),
+            "this store's plug-in cannot count digests: whether the hashers can check all of them is not known"
+        ),
+    };
+    add(directory, None, directory.digests(None).await?);
+    for (store, site) in sites {
+        add(store, Some(&site.key), store.digests(Some(site.luid)).await?);
+    }
+    Ok(shares)
+}
+
+/// Refuses when a live digest could not be checked with these hashers.
+pub(crate) async fn check(hashers: &Hashers, shares: &[Share]) -> std::result::Result<(), StartError> {
+    let mut missing = Vec::new();
+    for share in shares {
+        match hashers.checks(&share.made, &share.sample).await {
+            Checks::Yes => {}
+            Checks::Unknown(why) => {
+                tracing::warn!(made_with = %share.made, why, "whether digests can be checked is not known");
+            }
+            Checks::No => missing.push(match &share.site {
+                Some(site) => format!("{} tokens of site `{site}` under {}", share.count, share.made),
+                None => format!("{} passwords under {}", share.count, share.made),
+            }),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(StartError::Failed(format!(
+        "no entry of [hashers] can check {}: keep the old hasher (or key) under another name until `patd doctor` shows no \
+         share of it, or give these up for good by naming it in plugins.abandoned_digests",
+        missing.join(", ")
+    )))
+}
+
+impl Service {
+    /// What the live digests were made with, site by site.
+    ///
+    /// # Errors
+    /// `Unavailable` when a store does not answer.
+    pub async fn shares(&self) -> Result<Vec<Share>> {
+        let sites = self.world.sites.load_full();
+        let rows: Vec<_> = sites.iter().map(|site| (&*site.store, site.row.load_full())).collect();
+        count(&*self.world.directory, rows.iter().map(|(store, row)| (*store, &**row))).await
+    }
+
+    /// Keeps the metric.
+    pub(crate) fn start_counting(self: &Arc<Self>) {
+        let service = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let mut told = Vec::new();
+            loop {
+                match service.shares().await {
+                    Ok(shares) => tell(&mut told, shares),
+                    Err(Error::Unavailable { cause }) => {
+                        tracing::warn!(cause, "digests could not be counted")
+                    }
+                    Err(error) => tracing::warn!(%error, "digests could not be counted"),
+                }
+                tokio::select! {
+                    () = service.stopping.cancelled() => return,
+                    () = tokio::time::sleep(ROUND) => {}
+                }
+            }
+        });
+    }
+}
+
+/// A share that is gone is told as 0, not left as it was.
+fn tell(told: &mut Vec<Share>, shares: Vec<Share>) {
+    let set = |share: &Share, count: u64| {
+        let (site, kid) =
+            (share.site.clone().unwrap_or_default(), share.made.kid.clone().unwrap_or_default());
+        let kind = if share.site.is_some() { "token" } else { "password" };
+        gauge!("patd_digests", "site" => site, "scheme" => share.made.scheme.clone(), "kid" => kid, "kind" => kind)
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    };
+    told.iter().for_each(|share| set(share, 0));
+    shares.iter().for_each(|share| set(share, share.count));
+    *told = shares;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_differ_in_cost_are_one_share_and_keys_are_not() {
+        let group = |sample: &str, count| DigestGroup { sample: sample.to_owned(), count };
+        let shares = Share::all(
+            Some("acme"),
+            vec![
+                group("$argon2id$v=19$m=256,t=1,p=1$c2FsdA", 2),
+                group("$argon2id$v=19$m=512,t=1,p=1$c2FsdA", 3),
+                group("$hmac-sha256$kid=one$c2FsdA", 4),
+                group("$hmac-sha256$kid=two$c2FsdA", 5),
+            ],
+        );
+        let all: Vec<_> = shares.iter().map(|share| (share.made.to_string(), share.count)).collect();
+        let all: Vec<_> = all.iter().map(|(made, count)| (made.as_str(), *count)).collect();
+        assert_eq!(all, [("argon2id", 5), ("hmac-sha256 kid=one", 4), ("hmac-sha256 kid=two", 5)]);
+        let given_up = ["hmac-sha256 kid=one".to_owned()];
+        assert!(shares[1].made.is_among(&given_up) && !shares[2].made.is_among(&given_up));
+    }
+}
