@@ -100,6 +100,67 @@ async fn a_key_is_rotated_by_reload_and_its_file_belongs_to_its_owner_alone() {
     stage.use_token(&token, "acme").await.expect(201);
 }
 
+/// A reload that must be refused; what it said.
+fn refused_reload(daemon: &Daemon) -> String {
+    let refused = std::process::Command::new(path_of("PATD_TEST_PATD"))
+        .arg("--config")
+        .arg(daemon.config())
+        .arg("reload")
+        .output()
+        .expect("patd runs");
+    assert!(!refused.status.success(), "the reload was not refused");
+    String::from_utf8_lossy(&refused.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_live_tokens_need_leaves_only_when_they_are_renewed_or_given_up() {
+    let stage = Stage::start("").await;
+    let person = stage.person("acme", "Creator").await;
+    let plain = std::fs::read_to_string(stage.daemon.config()).expect("the config file");
+    for (name, letter) in [("one", 'k'), ("two", 'o')] {
+        write_key(&stage.daemon.folder().join(name), letter, 0o600);
+    }
+    // Two hashers of one scheme: the one that no site uses is there to check only.
+    let configure = |hashers: &[(&str, &str)], more: &str| {
+        let mut config = plain
+            .replace("[defaults]\n", "[defaults]\ntoken_hasher = \"keyed\"\n")
+            .replace("[plugins]\n", &format!("[plugins]\n{more}\n"));
+        for (name, kid) in hashers {
+            let file = stage.daemon.folder().join(kid);
+            config.push_str(&format!(
+                "\n[hashers.{name}]\nplugin = \"hasher-hmac\"\nconfig = {{ keys = [{{ kid = \"{kid}\", key = {{ from_file = \"{}\" }} }}] }}\n",
+                file.display()
+            ));
+        }
+        std::fs::write(stage.daemon.config(), config).expect("the config is written");
+    };
+    configure(&[("keyed", "one")], "");
+    stage.daemon.patd(&["reload"]);
+    let token = stage.mint(&person, "acme").await;
+    let idle = stage.mint(&person, "acme").await;
+
+    configure(&[("keyed", "two")], "");
+    let said = refused_reload(&stage.daemon);
+    assert!(said.contains("2 tokens of site `acme` under hmac-sha256 kid=one"), "{said}");
+    stage.use_token(&token, "acme").await.expect(201);
+
+    configure(&[("keyed", "two"), ("old", "one")], "");
+    stage.daemon.patd(&["reload"]);
+    stage.use_token(&token, "acme").await.expect(201);
+    renewed(&stage.daemon, "$hmac-sha256$kid=two$").await;
+    stage.use_token(&token, "acme").await.expect(201);
+    configure(&[("keyed", "two")], "");
+    let said = refused_reload(&stage.daemon);
+    assert!(said.contains("1 tokens of site `acme` under hmac-sha256 kid=one"), "{said}");
+
+    configure(&[("keyed", "two")], "abandoned_digests = [\"hmac-sha256 kid=one\"]");
+    stage.daemon.patd(&["reload"]);
+    stage.use_token(&token, "acme").await.expect(201);
+    stage.use_token(&idle, "acme").await.refused("401 credentials-rejected");
+    stage.daemon.restart().await;
+    stage.use_token(&token, "acme").await.expect(201);
+}
+
 /// Adds the hashers of the rounds before, whose digests may still be stored.
 fn keep_the_last(daemon: &Daemon, rounds: usize) {
     let mut config = std::fs::read_to_string(daemon.config()).expect("the config file");

@@ -3,6 +3,7 @@
 
 mod changes;
 mod copy;
+mod digests;
 mod file;
 mod groups;
 mod model;
