@@ -197,6 +197,9 @@ async fn everything_is_there(daemon: &Daemon, admin: &str, book: &Mutex<Book>) {
     delivered(daemon, &ids).await;
 }
 
+/// How often the sink's files are looked at: another process writes them, and tells nobody.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Waits until the sink has every event; each line is whole.
 async fn delivered(daemon: &Daemon, ids: &HashSet<String>) {
     let folder = daemon.data_dir().join("audit");
@@ -216,7 +219,7 @@ async fn delivered(daemon: &Daemon, ids: &HashSet<String>) {
             if ids.is_subset(&seen) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
     });
     waited.await.expect("the audit file has every listed event");

@@ -78,3 +78,45 @@ async fn a_mistake_in_the_config_is_told_with_file_line_and_key() {
     std::fs::remove_file(daemon.config()).expect("it was there");
     patd.run(&["config", "check"], "").with_code(2).says(&["patd.toml"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_its_plugin_does_not_describe_is_told_with_file_line_and_key_and_without_its_value() {
+    let daemon = Daemon::start("").await;
+    let mut patd = patd(&daemon);
+    let right = std::fs::read_to_string(daemon.config()).expect("the config file");
+    let secret = "hunter2-hunter2-hunter2";
+    let rounds = "config = { iterations = 1000 }";
+    let text = format!("config.iterations = \"{secret}\"");
+    let keys = format!(
+        "config = {{ iterations = 1000 }}\n[hashers.keyed]\nplugin = \"hasher-hmac\"\n[[hashers.keyed.config.keys]]\nkey = \"x\"\nkid = \"{secret} \""
+    );
+    let path = "config = { path = \"{data_dir}/audit/{site}.jsonl\" }";
+    let url = "config = { url = \"sqlite://{data_dir}/sites/{luid}.db\" }";
+    let other = format!("config.url = \"postgres://patd:{secret}@db/patd\"");
+    let wrong = [
+        (rounds, text.as_str(), "hashers.tokens.config.iterations: expected type \"integer\""),
+        (rounds, &keys, "hashers.keyed.config.keys[0].kid: expected pattern"),
+        (path, "config.place = \"x\"", "sinks.file.config.place: unknown key"),
+        (url, &other, "stores.sites.config.url: expected pattern"),
+    ];
+    for (from, to, told) in wrong {
+        std::fs::write(daemon.config(), &right).expect("the config is written");
+        daemon.edit(from, to);
+        let wrong = std::fs::read_to_string(daemon.config()).expect("the config file");
+        let line = wrong.lines().position(|line| Some(line) == to.lines().last()).expect("the mistake") + 1;
+        let place = format!("{}:{line}: {told}", daemon.config().display());
+        let check = patd.run(&["config", "check"], "").with_code(2);
+        let reload = patd.run(&["reload"], "");
+        assert_ne!(reload.code, Some(0), "{}", reload.err);
+        for ended in [check, reload] {
+            assert!(!ended.err.contains(secret) && !ended.out.contains(secret), "{}", ended.err);
+            ended.says(&[&place]);
+        }
+    }
+    assert!(!daemon.log().contains(secret));
+    // What runs goes on; what is wrong does not start.
+    let mut wire = Wire::connect(&daemon.base_url).await.expect("it still listens");
+    assert_eq!(wire.call("GET", "/.well-known/patd", None, None).await.expect("an answer").status, 200);
+    daemon.kill();
+    patd.run(&["serve"], "").with_code(2).says(&["stores.sites.config.url: expected pattern"]);
+}

@@ -19,6 +19,7 @@ mod command;
 mod demo;
 mod env;
 mod failure;
+mod fuzz;
 mod header;
 mod http;
 mod interrupt;
@@ -67,6 +68,9 @@ enum Task {
     Bench(bench::Args),
     /// Run the boundary's tests under Miri, which finds undefined behaviour; installs the nightly compiler if it is missing.
     Miri,
+    /// Feed what reads strangers' and plug-ins' words with inputs that libFuzzer makes up; installs the nightly compiler if it
+    /// is missing.
+    Fuzz(fuzz::Args),
     /// Work on the plug-ins.
     #[command(subcommand)]
     Plugins(plugins::Task),
@@ -81,6 +85,7 @@ fn dispatch(task: Task) -> Result<(), Failure> {
         Task::Codegen(args) => codegen::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Miri => miri::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Plugins(task) => plugins::run(&task),
     }
 }

@@ -9,7 +9,8 @@ use crate::failure::{Context, Failure};
 use crate::out;
 use crate::workspace::Workspace;
 
-const TOOLCHAIN: &str = "nightly";
+/// The compiler that finds more, and that no build depends on.
+pub(crate) const TOOLCHAIN: &str = "nightly";
 
 /// Clocks and the number of cores are the machine's. What a plug-in leaves behind on purpose (tables that live for ever,
 /// the payload of a panic) is no leak.
@@ -34,7 +35,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Cargo of the other toolchain, found through rustup.
-fn nightly() -> Command {
+pub(crate) fn nightly() -> Command {
     let mut command = of_cargo("cargo");
     command.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env_remove("RUSTC").env_remove("RUSTDOC");
     command

@@ -45,7 +45,7 @@ pub use sections::sites::{ForeignTokens, Pat, Site};
 pub use sections::stores::Store;
 pub use span::Span;
 
-use source::{Check, Source};
+use source::{Check, Origin, Source};
 
 /// The annotated example file, which says the same as [`Config::default`].
 pub const EXAMPLE: &str = include_str!("../../../config/patd.toml");
@@ -79,6 +79,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// `[sites.*]`: the tenants.
     pub sites: BTreeMap<Name, Site>,
+    #[serde(skip)]
+    origin: Origin,
 }
 
 impl Default for Config {
@@ -95,6 +97,7 @@ impl Default for Config {
             sinks: sections::sinks::default_sinks(),
             defaults: Defaults::default(),
             sites: BTreeMap::new(),
+            origin: Origin::default(),
         }
     }
 }
@@ -118,7 +121,7 @@ impl Config {
     /// told one at a time, mistakes of meaning all at once.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ConfigError> {
         let source = Source::new(text, file_name)?;
-        let config: Self = toml::from_str(text).map_err(|error| source.refusal(&error))?;
+        let mut config: Self = toml::from_str(text).map_err(|error| source.refusal(&error))?;
         let mut check = Check::new(&source);
         config.server.check(&mut check);
         config.limits.check(&mut check);
@@ -131,7 +134,14 @@ impl Config {
         sections::defaults::check(&config, &mut check);
         sections::sites::check(&config, &mut check);
         check.finish()?;
+        config.origin = source.origin();
         Ok(config)
+    }
+
+    /// A mistake that was found after parsing, at the key `path`, told like those of [`Config::parse`].
+    #[must_use]
+    pub fn problem(&self, path: &[&str], message: String) -> Problem {
+        self.origin.problem(path, message)
     }
 }
 

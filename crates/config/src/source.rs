@@ -3,6 +3,7 @@
 //! Kept beside the config instead of inside it, so that the sections have plain types. Must never hand out a value.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -70,9 +71,38 @@ impl<'t> Source<'t> {
         Some(dotted(&path))
     }
 
+    /// The lines, for mistakes that are found later.
+    pub(crate) fn origin(&self) -> Origin {
+        let lines = self.places.iter().map(|place| (place.path.clone(), self.line(place.at.start)));
+        Origin { file: self.file.to_owned(), lines: lines.collect() }
+    }
+
     fn line(&self, offset: usize) -> usize {
         let end = offset.min(self.text.len());
         1 + self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// Where the keys of a config stand. Configs that say the same are equal wherever it stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    file: String,
+    lines: BTreeMap<Vec<String>, usize>,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Origin {
+    /// As [`Check::refuse`] notes it.
+    pub(crate) fn problem(&self, path: &[&str], message: String) -> Problem {
+        let part = |length: usize| path[..length].iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let line = (1..=path.len()).rev().find_map(|length| self.lines.get(&part(length)).copied());
+        let file = if self.file.is_empty() { "the built-in config".to_owned() } else { self.file.clone() };
+        Problem { file, line, key: dotted(path), message }
     }
 }
 

@@ -16,7 +16,6 @@ mod child;
 mod elf;
 mod print;
 mod report;
-mod schema;
 mod subject;
 mod suite;
 mod system;

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -83,6 +85,34 @@ impl fmt::Debug for FastDigest {
 /// A stored digest in PHC form (`$scheme$params$salt$hash`), made by a hasher plug-in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhcDigest(pub String);
+
+/// A stored digest taken apart.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhcParts<'a> {
+    /// The word that names the algorithm.
+    pub scheme: &'a str,
+    /// All but the hash: what the hasher derives with again.
+    pub params: &'a str,
+    /// What it must come to.
+    pub hash: Vec<u8>,
+}
+
+impl PhcDigest {
+    /// Takes it apart; `None` where it is not in PHC form or its hash is not base64.
+    #[must_use]
+    pub fn parts(&self) -> Option<PhcParts<'_>> {
+        let (params, hash) = self.0.rsplit_once('$')?;
+        let hash = STANDARD_NO_PAD.decode(hash).ok()?;
+        let scheme = params.strip_prefix('$')?.split('$').next()?;
+        (!scheme.is_empty()).then_some(PhcParts { scheme, params, hash })
+    }
+
+    /// Puts one together from what a hasher wrote.
+    #[must_use]
+    pub fn of(params: &str, hash: &[u8]) -> Self {
+        Self(format!("{params}${}", STANDARD_NO_PAD.encode(hash)))
+    }
+}
 
 impl fmt::Debug for PhcDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,17 +1,20 @@
 //! The plug-ins of a config: what each instance is to be made of, and the hashers and sinks in use.
 //!
-//! Only verifies and loads libraries; making instances is the slots' work.
+//! Only verifies and loads libraries, and holds settings against the schemas that these describe; making instances is the
+//! slots' work.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patd_config::{Config, PluginConfig, Sha256Pin, Sink};
+use patd_config::{Config, ConfigError, PluginConfig, Sha256Pin, Sink};
 use patd_core::event::Severity;
+use patd_core::id::SiteLuid;
 use patd_plugin_host::adapt::{PluginHasher, PluginSink};
 use patd_plugin_host::{HasherSlot, Image, Images, InstancePlan, Kind, PluginSpec, ServiceSlot, plugin_file};
 use patd_service::ports::{AuditSink, HasherPlace, OnFull, Terms};
+use uuid::Uuid;
 
 use crate::failure::Failure;
 
@@ -31,20 +34,76 @@ pub(crate) struct Section {
 }
 
 impl Wanted {
-    /// Works it out off the async threads: it hashes files.
+    /// Works it out; refuses settings that their plug-in's schema does not allow, all of them at once.
     pub(crate) async fn of(config: &Config, data_dir: &Path, patience: Duration) -> Result<Self, Failure> {
-        let (config, data_dir) = (config.clone(), data_dir.to_owned());
-        tokio::task::spawn_blocking(move || Self::load(&config, &data_dir, patience))
-            .await
-            .map_err(|e| Failure::Start(format!("loading the plug-ins failed: {e}")))?
+        Self::copied_to(&data_dir.join("run"), config, data_dir, patience).await
     }
 
-    fn load(config: &Config, data_dir: &Path, patience: Duration) -> Result<Self, Failure> {
+    /// As [`Self::of`], the private copies of libraries elsewhere.
+    pub(crate) async fn copied_to(
+        runtime_dir: &Path,
+        config: &Config,
+        data_dir: &Path,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let places = (config.clone(), data_dir.to_owned(), runtime_dir.to_owned());
+        // It hashes files.
+        let loading = tokio::task::spawn_blocking(move || {
+            let (config, data_dir, runtime_dir) = places;
+            Self::load(&config, &data_dir, &runtime_dir, patience)
+        });
+        // What a panic says stays in the panic: nobody knows what is in it.
+        let wanted = loading
+            .await
+            .map_err(|_| Failure::Start("loading the plug-ins failed: it panicked".to_owned()))??;
+        wanted.check(config, data_dir, patience).await?;
+        Ok(wanted)
+    }
+
+    /// Holds all settings against the schemas that the plug-ins describe.
+    async fn check(&self, config: &Config, data_dir: &Path, patience: Duration) -> Result<(), Failure> {
+        let mut plans: Vec<(&str, Arc<InstancePlan>)> = Vec::new();
+        plans.extend(self.hashers.iter().map(|plan| ("hashers", Arc::new(plan.clone()))));
+        plans.extend(self.sinks.iter().map(|(plan, _)| ("sinks", Arc::new(plan.clone()))));
+        for (name, section) in &self.sections {
+            // Any site does: what differs is the text in the place of `{luid}`.
+            let settings = crate::stores::settings(&section.config, data_dir, Some(SiteLuid(Uuid::nil())))
+                .map_err(|e| Failure::Start(format!("[stores.{name}]: {e}")))?;
+            let (image, name) = (Arc::clone(&section.image), name.clone());
+            let plan = InstancePlan { image, kind: Kind::Store, name, settings, start: Vec::new(), patience };
+            plans.push(("stores", Arc::new(plan)));
+        }
+        let mut problems = Vec::new();
+        for (section, plan) in plans {
+            let Err(error) = plan.check().await else { continue };
+            if error.violations().is_empty() {
+                return Err(Failure::Start(format!("[{section}.{}]: {error}", plan.name)));
+            }
+            for violation in error.violations() {
+                let mut path = vec![section, plan.name.as_str(), "config"];
+                path.extend(violation.path.iter().map(String::as_str));
+                let message = format!("{} (plug-in {})", violation.message, plan.image.id());
+                problems.push(config.problem(&path, message));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort_by(|one, other| (one.line, &one.key).cmp(&(other.line, &other.key)));
+        Err(Failure::Config(ConfigError::Refused { problems }))
+    }
+
+    fn load(
+        config: &Config,
+        data_dir: &Path,
+        runtime_dir: &Path,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let data_dir_text = data_dir.display().to_string();
         let limit = config.plugins.max_generations as usize;
         let image = |plugin: &str, pin: Option<&Sha256Pin>| {
             Images
-                .load_within(&spec(config, data_dir, plugin, pin), limit)
+                .load_within(&spec(config, runtime_dir, plugin, pin), limit)
                 .map_err(|e| Failure::Start(e.to_string()))
         };
         let plan = |kind, section: &str, name: &str, image: Arc<Image>, settings: &PluginConfig| {
@@ -93,13 +152,13 @@ fn inside(path: &Path, folder: &Path) -> bool {
 }
 
 /// Where a plug-in's file is, and what must be true of it.
-pub(crate) fn spec(config: &Config, data_dir: &Path, plugin: &str, pin: Option<&Sha256Pin>) -> PluginSpec {
+pub(crate) fn spec(config: &Config, runtime_dir: &Path, plugin: &str, pin: Option<&Sha256Pin>) -> PluginSpec {
     PluginSpec {
         name: plugin.to_owned(),
         path: plugin_file(&config.plugins.dir, plugin),
         sha256: pin.map(ToString::to_string),
         allow_unpinned: config.plugins.allow_unpinned,
-        runtime_dir: data_dir.join("run"),
+        runtime_dir: runtime_dir.to_owned(),
     }
 }
 

@@ -28,6 +28,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long making and starting a store may take when the daemon starts: an embedded one migrates in it.
 const START_PATIENCE: Duration = Duration::from_secs(600);
 
+/// A hash that takes less is slow; it does not hang.
+const SHORTEST_HANG: Duration = Duration::from_secs(5);
+
 /// A started service with what commands want to know of it.
 pub(crate) struct Running {
     pub(crate) service: Arc<Service>,
@@ -126,9 +129,12 @@ fn listed(status: &SlotStatus) -> Value {
     })
 }
 
-/// The times of every slot.
+/// The times of every slot. A hash hangs when whoever asked for it has had another answer: the request's time-out. A very
+/// short time-out says nothing about hashes, and a very long one must not keep a hasher that hangs.
 pub(crate) fn slot_times(config: &Config) -> SlotTimes {
-    SlotTimes { drain: config.plugins.drain_timeout.duration(), ..SlotTimes::default() }
+    let usual = SlotTimes::default();
+    let hang = config.limits.request_timeout.duration().clamp(SHORTEST_HANG, usual.hang);
+    SlotTimes { drain: config.plugins.drain_timeout.duration(), hang, ..usual }
 }
 
 /// The sites of the config.
@@ -167,4 +173,19 @@ fn site_plan(site: &ResolvedSite) -> Result<SitePlan, Failure> {
         password_hasher: site.password_hasher.to_string(),
         sinks: site.sinks.iter().map(ToString::to_string).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_hangs_when_nobody_waits_for_it_any_more() {
+        let hang = |request_timeout: u64| {
+            let mut config = Config::default();
+            config.limits.request_timeout = patd_config::Span::seconds(request_timeout);
+            slot_times(&config).hang.as_secs()
+        };
+        assert_eq!([hang(1), hang(30), hang(600)], [5, 30, 60]);
+    }
 }

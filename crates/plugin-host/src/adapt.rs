@@ -4,6 +4,8 @@
 mod callee;
 mod convert;
 mod hasher;
+#[doc(hidden)]
+pub mod replies;
 mod sink;
 mod store;
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use patd_abi::{Bytes, Status, level, metric as kind, status};
 
 use crate::instance::{Completed, Instance};
-use crate::output::{MAX_ANSWER, MAX_DETAIL};
+use crate::output::{self, MAX_ANSWER, MAX_DETAIL};
 
 /// Most figures of one instance, so that a plug-in cannot grow the metrics page without end.
 const MAX_METRICS: usize = 64;
@@ -29,7 +29,7 @@ unsafe fn instance(ctx: *mut c_void) -> Option<&'static Instance> {
 unsafe fn text(bytes: Bytes, limit: usize) -> String {
     // SAFETY: the caller vouches for the bytes.
     let bytes = unsafe { bytes.as_slice() };
-    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+    output::text(&bytes[..bytes.len().min(limit)])
 }
 
 pub(crate) unsafe extern "C" fn log(

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use patd_abi::{Status, status};
 
+use crate::settings::Violation;
+
 /// At which check a plug-in was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadErrorKind {
@@ -24,7 +26,7 @@ pub enum LoadErrorKind {
     Identity,
     /// Its description is not understood.
     Describe,
-    /// It refused its configuration.
+    /// Its description, or it, refused its configuration.
     Config,
     /// It failed its self-test.
     SelfTest,
@@ -48,6 +50,7 @@ struct Refusal {
     expected: String,
     found: String,
     action: String,
+    violations: Vec<Violation>,
 }
 
 impl LoadError {
@@ -55,6 +58,17 @@ impl LoadError {
     #[must_use]
     pub fn kind(&self) -> LoadErrorKind {
         self.0.kind
+    }
+
+    /// What in the configuration the plug-in's schema does not allow, if that is why.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
+    pub(crate) fn with(mut self, violations: Vec<Violation>) -> Self {
+        self.0.violations = violations;
+        self
     }
 
     /// The same refusal with one more sentence.
@@ -90,6 +104,7 @@ impl Subject {
             expected: expected.into(),
             found: found.into(),
             action: action.into(),
+            violations: Vec::new(),
         }))
     }
 }

@@ -47,16 +47,9 @@ impl HasherHandle {
     /// # Errors
     /// [`LoadError`] when it is no hasher, refuses the configuration, or fails the self-test.
     pub fn create(image: &Arc<Image>, name: &str, config: &serde_json::Value) -> Result<Self, LoadError> {
-        // SAFETY: Hasher is the table of this kind.
-        let table: Hasher = unsafe { image.table(Kind::Hasher, size_of::<Hasher>()) }?;
-        image.check_flags(table.flags)?;
+        let (table, description) = described(image)?;
         let create = image.required(table.create, "create")?;
-        image.required(table.destroy, "destroy")?;
-        image.required(table.new_params, "new_params")?;
-        image.required(table.derive, "derive")?;
-        image.required(table.needs_rehash, "needs_rehash")?;
-        let describe = image.required(table.describe, "describe")?;
-        let description: HasherDescription = crate::image::describe(image, describe, Kind::Hasher)?;
+        crate::image::check_settings(image, name, &description.config_schema, config)?;
         let instance = Instance::leak(name);
         let me = crate::image::create(image, create, instance, config)?;
         let handle = Self {
@@ -70,6 +63,15 @@ impl HasherHandle {
         };
         selftest::run(&handle)?;
         Ok(handle)
+    }
+
+    /// Whether the plug-in's own schema allows the configuration of an instance named `name`; makes none.
+    ///
+    /// # Errors
+    /// [`LoadError`] when it is no hasher, or its schema does not allow the configuration.
+    pub fn check(image: &Image, name: &str, config: &serde_json::Value) -> Result<(), LoadError> {
+        let (_, description) = described(image)?;
+        crate::image::check_settings(image, name, &description.config_schema, config)
     }
 
     /// Its name in the configuration.
@@ -221,6 +223,20 @@ impl HasherHandle {
             "Do not use this plug-in; tell its author.",
         )
     }
+}
+
+/// The plug-in's table, whole, and what it says about itself.
+fn described(image: &Image) -> Result<(Hasher, HasherDescription), LoadError> {
+    // SAFETY: Hasher is the table of this kind.
+    let table: Hasher = unsafe { image.table(Kind::Hasher, size_of::<Hasher>()) }?;
+    image.check_flags(table.flags)?;
+    image.required(table.create, "create")?;
+    image.required(table.destroy, "destroy")?;
+    image.required(table.new_params, "new_params")?;
+    image.required(table.derive, "derive")?;
+    image.required(table.needs_rehash, "needs_rehash")?;
+    let describe = image.required(table.describe, "describe")?;
+    Ok((table, crate::image::describe(image, describe, Kind::Hasher)?))
 }
 
 impl Drop for HasherHandle {

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{CallError, LoadError, LoadErrorKind, Subject};
 use crate::instance::Instance;
-use crate::output::{MAX_ANSWER, MAX_DETAIL, Output};
+use crate::output::{MAX_ANSWER, MAX_DETAIL, Output, brief};
+use crate::settings;
 
 /// Keep the library mapped for ever; the value of glibc and musl on Linux.
 const RTLD_NODELETE: std::ffi::c_int = 0x1000;
@@ -294,13 +295,48 @@ pub(crate) fn describe<D: serde::de::DeserializeOwned>(
         return Err(refuse(CallError::of(status, output.text()).to_string()));
     }
     let bytes = output.take().ok_or_else(|| refuse("more than 8 MiB".into()))?;
-    let json: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+    read_description(kind, &bytes).map_err(refuse)
+}
+
+/// Reads a description. What is wrong with it is told in a few printable words, whatever the plug-in wrote.
+pub(crate) fn read_description<D: serde::de::DeserializeOwned>(
+    kind: Kind,
+    bytes: &[u8],
+) -> Result<D, String> {
+    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| brief(&error))?;
     if json.get("kind").and_then(serde_json::Value::as_str) != Some(kind.name()) {
         // A plug-in with several kinds describes each through its own table.
-        return Err(refuse(format!("kind {}", json.get("kind").unwrap_or(&serde_json::Value::Null))));
+        return Err(format!("kind {}", brief(json.get("kind").unwrap_or(&serde_json::Value::Null))));
     }
-    serde_json::from_value(json).map_err(|error| refuse(error.to_string()))
+    serde_json::from_value(json).map_err(|error| brief(&error))
+}
+
+/// Refuses settings that the plug-in's own schema does not allow, and a schema that is none.
+pub(crate) fn check_settings(
+    image: &Image,
+    name: &str,
+    schema: &serde_json::Value,
+    settings: &serde_json::Value,
+) -> Result<(), LoadError> {
+    let violations = settings::violations(schema, settings).map_err(|found| {
+        image.subject.refuse(
+            LoadErrorKind::Describe,
+            "a description whose config_schema is a JSON Schema",
+            found,
+            "Use a plug-in made for this version of patd.",
+        )
+    })?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    let refusal = image.subject.refuse(
+        LoadErrorKind::Config,
+        format!("a configuration for {name} that the plug-in's config_schema allows"),
+        found.join("; "),
+        "Correct its `config` table.",
+    );
+    Err(refusal.with(violations))
 }
 
 /// Makes an instance of the plug-in.

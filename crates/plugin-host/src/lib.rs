@@ -24,6 +24,7 @@ mod output;
 pub mod probe;
 mod selftest;
 mod service;
+pub mod settings;
 mod slot;
 mod spec;
 mod sync;
@@ -31,11 +32,14 @@ mod verify;
 mod waiters;
 mod whole;
 
+#[doc(hidden)]
+pub use adapt::replies;
 pub use error::{CallError, LoadError, LoadErrorKind};
 pub use hasher::HasherHandle;
 pub use image::{Image, Kind};
 pub use images::{Images, MAX_GENERATIONS};
 pub use service::ServiceHandle;
+pub use settings::Violation;
 pub use slot::{
     HasherSlot, InstancePlan, Lease, Prepared, ServiceSlot, Slot, SlotStatus, SlotTimes, Switched, Unit,
 };

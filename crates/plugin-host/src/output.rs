@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 pub(crate) const MAX_ANSWER: usize = 8 << 20;
 /// Most bytes of a detail text.
 pub(crate) const MAX_DETAIL: usize = 4 << 10;
+/// Most characters of a plug-in's answer that an error quotes.
+const BRIEF: usize = 200;
 /// Most bytes of a digest.
 pub(crate) const MAX_DIGEST: usize = 1 << 10;
 
@@ -38,10 +40,25 @@ impl Output {
         (!self.overflow).then_some(self.bytes)
     }
 
-    /// What was written, as text for a log; invalid text is replaced and an overlong one cut.
+    /// What was written, as text for a log.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        text(&self.bytes)
     }
+}
+
+/// What a plug-in says to people, as text for a log or a terminal: invalid text is replaced, an overlong one cut, and what a
+/// terminal would obey is a blank.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_DETAIL)]);
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The beginning of what may quote a plug-in at any length.
+pub(crate) fn brief(said: &impl std::fmt::Display) -> String {
+    let said = said.to_string();
+    let cut: String = said.chars().take(BRIEF).collect();
+    let more = if cut.len() < said.len() { "…" } else { "" };
+    format!("{}{more}", text(cut.as_bytes()))
 }
 
 unsafe extern "C" fn write(ctx: *mut c_void, piece: Bytes) {

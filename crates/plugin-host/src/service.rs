@@ -76,20 +76,24 @@ impl ServiceHandle {
         name: &str,
         config: &serde_json::Value,
     ) -> Result<Self, LoadError> {
-        // SAFETY: Service is the table of stores and sinks.
-        let table: Service = unsafe { image.table(kind, size_of::<Service>()) }?;
-        image.check_flags(table.flags)?;
+        let (table, description) = described(image, kind)?;
         let create = image.required(table.create, "create")?;
-        image.required(table.destroy, "destroy")?;
-        image.required(table.submit, "submit")?;
-        let describe = image.required(table.describe, "describe")?;
-        let description: ServiceDescription = crate::image::describe(image, describe, kind)?;
+        crate::image::check_settings(image, name, &description.config_schema, config)?;
         let instance = Instance::leak(name);
         let me = Pointer(crate::image::create(image, create, instance, config)?);
         let permits = Semaphore::new(description.max_in_flight.clamp(1, MAX_IN_FLIGHT) as usize);
         let phase = RwLock::new(Phase::Created);
         let image = Arc::clone(image);
         Ok(Self { inner: Arc::new(Inner { image, table, me, instance, description, permits, phase }) })
+    }
+
+    /// Whether the plug-in's own schema allows the configuration of an instance named `name`; makes none.
+    ///
+    /// # Errors
+    /// [`LoadError`] when it is not of this kind, or its schema does not allow the configuration.
+    pub fn check(image: &Image, kind: Kind, name: &str, config: &serde_json::Value) -> Result<(), LoadError> {
+        let (_, description) = described(image, kind)?;
+        crate::image::check_settings(image, name, &description.config_schema, config)
     }
 
     /// Its name in the configuration.
@@ -275,6 +279,18 @@ impl ServiceHandle {
             tracing::error!(instance = self.name(), "the plug-in instance could not be destroyed");
         }
     }
+}
+
+/// The plug-in's table, whole, and what it says about itself.
+fn described(image: &Image, kind: Kind) -> Result<(Service, ServiceDescription), LoadError> {
+    // SAFETY: Service is the table of stores and sinks.
+    let table: Service = unsafe { image.table(kind, size_of::<Service>()) }?;
+    image.check_flags(table.flags)?;
+    image.required(table.create, "create")?;
+    image.required(table.destroy, "destroy")?;
+    image.required(table.submit, "submit")?;
+    let describe = image.required(table.describe, "describe")?;
+    Ok((table, crate::image::describe(image, describe, kind)?))
 }
 
 /// A request under way; stops waiting and tells the plug-in when dropped without an answer.

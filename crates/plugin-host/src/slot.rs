@@ -5,11 +5,13 @@
 //! Must never destroy an instance with a request inside: one that does not drain or stop is abandoned. Must never let two
 //! instances of an exclusive plug-in overlap, not even an abandoned one and its successor.
 
+mod ending;
 mod flights;
 #[cfg(test)]
 mod flights_tests;
 mod plan;
 mod replace;
+mod status;
 mod supervise;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use crate::{HasherHandle, ServiceHandle};
 use flights::Flights;
 pub use plan::InstancePlan;
 pub use replace::{Prepared, Switched};
+pub use status::SlotStatus;
 pub use unit::Unit;
 use unit::Watch;
 
@@ -135,31 +138,6 @@ impl<U: Unit> Drop for Lease<U> {
     }
 }
 
-/// What a slot says of itself.
-#[derive(Debug, Clone)]
-pub struct SlotStatus {
-    /// Name in the configuration.
-    pub name: String,
-    /// Kind.
-    pub kind: Kind,
-    /// What the generation in service, or the next one, is made of.
-    pub plan: Arc<InstancePlan>,
-    /// The number of the generation, from 1; the last one's where none serves.
-    pub generation: u64,
-    /// Requests inside it.
-    pub in_flight: u64,
-    /// Why it refuses requests, if it does.
-    pub quarantined: Option<String>,
-    /// How long until the next recovery is tried.
-    pub retry_in: Option<Duration>,
-    /// How often a quarantined instance was replaced.
-    pub recoveries: u64,
-    /// Instances that did not end and were left alone.
-    pub abandoned: u64,
-    /// Old generations that requests are still inside of, or that are stopping.
-    pub draining: u64,
-}
-
 impl<U: Unit> Slot<U> {
     /// Makes and starts the first generation. Needs a tokio runtime.
     ///
@@ -209,43 +187,6 @@ impl<U: Unit> Slot<U> {
 
     fn times(&self) -> SlotTimes {
         *self.times.lock()
-    }
-
-    /// Why it refuses requests at the moment, if it does. Asks no plug-in.
-    #[must_use]
-    pub fn unready(&self) -> Option<String> {
-        match &**self.state.load() {
-            State::Serving(generation) => {
-                let why = generation.unit.quarantined()?;
-                Some(format!("the plug-in instance {} is quarantined: {why}", self.name))
-            }
-            State::Gate => None,
-            State::Down { why, .. } => Some(format!("the plug-in instance {} is down: {why}", self.name)),
-        }
-    }
-
-    /// What it says of itself.
-    #[must_use]
-    pub fn status(&self) -> SlotStatus {
-        let state = self.state.load();
-        let in_flight = match &**state {
-            State::Serving(generation) => generation.flights.inside(),
-            State::Gate | State::Down { .. } => 0,
-        };
-        let quarantined = self.unready();
-        let until = (*self.until.lock()).filter(|_| quarantined.is_some());
-        SlotStatus {
-            name: self.name.clone(),
-            kind: self.kind,
-            plan: self.plan(),
-            generation: self.next.load(Ordering::Relaxed) - 1,
-            in_flight,
-            quarantined,
-            retry_in: until.map(|until| until.saturating_duration_since(now())),
-            recoveries: self.recoveries.load(Ordering::Relaxed),
-            abandoned: self.abandoned.load(Ordering::Relaxed),
-            draining: self.draining.load(Ordering::Relaxed),
-        }
     }
 
     /// A hold on the generation in service, at once.
@@ -303,16 +244,6 @@ impl<U: Unit> Slot<U> {
         tokio::time::timeout(patience.min(GATE), wait).await.unwrap_or_else(|_| Err(self.replacing()))
     }
 
-    /// Ends the slot for good: requests inside may end, then STOP. For the end of the daemon, or of what used it.
-    pub async fn stop(self: &Arc<Self>, patience: Duration) -> bool {
-        let begun = now();
-        let _turn = tokio::time::timeout(patience, Arc::clone(&self.turn).lock_owned()).await;
-        let old = self.put(State::Down { why: "it is stopped".to_owned(), free: false });
-        let State::Serving(old) = &*old else { return true };
-        let left = patience.saturating_sub(begun.elapsed());
-        tokio::time::timeout(left, self.drain_and_end(old)).await.unwrap_or(false)
-    }
-
     fn replacing(&self) -> CallError {
         CallError::Unavailable(format!("the plug-in instance {} is being replaced", self.name))
     }
@@ -351,50 +282,6 @@ impl<U: Unit> Slot<U> {
             State::Gate | State::Down { .. } => None,
         }
     }
-
-    /// Lets the requests inside a generation that is out of the slot end, then STOP and destroy. Says when it takes longer
-    /// than the budget, and goes on; whether it ended completely.
-    async fn drain_and_end(&self, old: &Generation<U>) -> bool {
-        self.draining.fetch_add(1, Ordering::Relaxed);
-        let _counted = Counted(&self.draining);
-        let begun = now();
-        old.flights.close();
-        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
-        let whole = async {
-            old.flights.drained().await;
-            metrics::histogram!("patd_plugin_drain_seconds", &labels).record(begun.elapsed().as_secs_f64());
-            old.unit.end().await
-        };
-        tokio::pin!(whole);
-        let ended = match tokio::time::timeout(self.times().drain * 2, &mut whole).await {
-            Ok(true) => return true,
-            Ok(false) => false,
-            Err(_) => {
-                self.abandon(old, "requests inside it, or its STOP, have not ended in time");
-                let late = whole.await;
-                tracing::info!(
-                    instance = self.name,
-                    generation = old.number,
-                    "an abandoned instance came to an end"
-                );
-                return late;
-            }
-        };
-        self.abandon(old, "it may be in any state");
-        ended
-    }
-
-    fn abandon(&self, old: &Generation<U>, why: &str) {
-        self.abandoned.fetch_add(1, Ordering::Relaxed);
-        let labels = [("instance", self.name.clone()), ("kind", self.kind.name().to_owned())];
-        metrics::counter!("patd_plugin_abandoned_total", &labels).increment(1);
-        tracing::error!(
-            instance = self.name,
-            generation = old.number,
-            why,
-            "a plug-in instance is abandoned: it stays in memory and is not destroyed"
-        );
-    }
 }
 
 impl ServiceSlot {
@@ -413,14 +300,6 @@ impl ServiceSlot {
     pub async fn is_sick(&self, timeout: Duration) -> bool {
         self.unready().is_none()
             && matches!(self.call(op::HEALTH, Vec::new(), timeout).await, Err(CallError::Unavailable(_)))
-    }
-}
-
-struct Counted<'a>(&'a AtomicU64);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD as B64;
 use parking_lot::Mutex;
 use patd_core::secret::PhcDigest;
 use subtle::ConstantTimeEq;
@@ -269,7 +267,7 @@ impl Hashers {
             if digest.len() < MIN_DIGEST {
                 return Err(HashError::Failed(format!("a digest of {} bytes", digest.len())));
             }
-            Ok(PhcDigest(format!("{params}${}", B64.encode(&*digest))))
+            Ok(PhcDigest::of(&params, &digest))
         })
         .await
     }
@@ -283,8 +281,8 @@ impl Hashers {
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<Verdict> {
         let bad = |what: &str| Error::Unavailable { cause: format!("a stored digest {what}") };
-        let (params, expected) = stored.0.rsplit_once('$').ok_or_else(|| bad("is not in PHC form"))?;
-        let expected: Arc<[u8]> = B64.decode(expected).map_err(|_| bad("is not base64"))?.into();
+        let parts = stored.parts().ok_or_else(|| bad("is not in PHC form"))?;
+        let (params, expected) = (parts.params, Arc::<[u8]>::from(parts.hash));
         let made = Made::of(params);
         let (usual, params) = (self.named(default)?, Arc::<str>::from(params));
         if knows_scheme(&*usual.hasher, &made.scheme)

@@ -47,6 +47,12 @@ sins! {
     PanicInDescribe = "panic_in_describe",
     /// `describe` names another kind.
     DescribesOther = "describes_other",
+    /// `describe` gives a config_schema that is none.
+    DescribesNoSchema = "describes_no_schema",
+    /// `describe` gives a config_schema that would have to be fetched.
+    DescribesRemoteSchema = "describes_remote_schema",
+    /// `describe` gives a config_schema that its own example does not fit.
+    DescribesOtherConfig = "describes_other_config",
     /// A known answer is wrong.
     WrongAnswer = "wrong_answer",
 

@@ -139,3 +139,21 @@ fn a_sink_has_terms() {
     assert_eq!((sink.max_backlog, sink.on_full), (5, OnFull::Deny));
     assert_eq!(sink.retry, Retry { first: Span::millis(250), max: Span::seconds(60) });
 }
+
+#[test]
+fn a_mistake_that_is_found_later_is_told_by_its_line_or_that_of_the_nearest_key_around_it() {
+    let text = "[hashers.tokens]\nplugin = 'x-y'\n[hashers.tokens.config]\na = [\n  1,\n  2]\n\
+                [hashers.passwords]\nplugin = 'x-y'\n";
+    let config = parse(text).unwrap();
+    let told = |path: &[&str]| config.problem(path, "wrong".to_owned()).to_string();
+    let within = ["hashers", "tokens", "config", "a", "[1]"];
+    assert_eq!(told(&within), "patd.toml:6: hashers.tokens.config.a[1]: wrong");
+    assert_eq!(told(&within[..4]), "patd.toml:4: hashers.tokens.config.a: wrong");
+    assert_eq!(
+        told(&["hashers", "passwords", "config", "b"]),
+        "patd.toml:8: hashers.passwords.config.b: wrong"
+    );
+    assert_eq!(told(&["sinks", "file", "config"]), "patd.toml: sinks.file.config: wrong");
+    // Where a key stands is no difference between configs.
+    assert_eq!(parse(&format!("# a comment\n{text}")).unwrap(), config);
+}

@@ -2,16 +2,16 @@
 //! where it could be a secret.
 
 use patd_abi::status;
-use patd_plugin_host::Kind;
 use patd_plugin_host::probe::{Hasher, Host, Reply, Service, Shape};
+use patd_plugin_host::{Kind, settings};
 use serde_json::{Value, json};
 
 use super::ALL;
 use crate::case::{Case, Outcome, ensure, pass, pass_with};
-use crate::schema;
 use crate::subject::{Subject, status_name};
 
 pub(crate) const CASES: &[Case] = &[
+    Case::of(ALL, "config.schema", "its config_schema is one that the daemon takes", schema),
     Case::of(ALL, "config.example", "the example is taken, and its own schema allows it", example),
     Case::of(ALL, "config.unknown-key", "a key that it does not know is refused, by name", unknown_key),
     Case::of(ALL, "config.wrong-type", "a value of the wrong type is refused", wrong_type),
@@ -49,11 +49,23 @@ fn refused(reply: &Reply, what: &str) -> Result<(), String> {
     ensure(std::str::from_utf8(&reply.detail).is_ok(), || format!("the detail about {what} is not UTF-8"))
 }
 
+/// What its own schema does not allow in a configuration.
+fn violations(subject: &Subject, config: &Value) -> Result<String, String> {
+    let found = settings::violations(&subject.description()?["config_schema"], config);
+    let found = found.map_err(|error| format!("its config_schema is none: {error}"))?;
+    Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+fn schema(subject: &Subject) -> Outcome {
+    violations(subject, &json!({}))?;
+    pass()
+}
+
 fn example(subject: &Subject) -> Outcome {
-    let description = subject.description()?;
     let config = subject.config()?;
-    let against = schema::violations(&description["config_schema"], &config, "config");
-    ensure(against.is_empty(), || format!("its own schema speaks against it: {}", against.join("; ")))?;
+    let against = violations(subject, &config)?;
+    let whose = if subject.config.is_some() { "the file of --config" } else { "its example" };
+    ensure(against.is_empty(), || format!("its own schema speaks against {whose}: {against}"))?;
     let (reply, _) = create(subject, config.to_string().as_bytes())?;
     ensure(reply.is_ok(), || {
         format!("create answers {}: {}", status_name(reply.status), reply.detail_text())

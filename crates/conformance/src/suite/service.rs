@@ -184,8 +184,13 @@ fn mixed(running: &Running, hand: u64, calls: usize) -> Result<Vec<(u64, bool)>,
     Ok(taken)
 }
 
+/// What `submit` may take on a machine that has other things to do. The header asks for microseconds; what blocks on a file, a
+/// socket or a lock that is held over one takes longer than this sooner or later.
+const LONGEST_SUBMIT: Duration = Duration::from_millis(50);
+/// How many of twenty may take longer all the same: the machine took the processor away.
+const SLOW_SUBMITS: usize = 3;
+
 fn submit(subject: &Subject) -> Outcome {
-    const LONGEST: Duration = Duration::from_millis(50);
     let running = Running::start(subject)?;
     let mut slow = Vec::new();
     for number in 0..20 {
@@ -194,21 +199,24 @@ fn submit(subject: &Subject) -> Outcome {
         let id = host.next_request();
         let ask = Ask { op, id, timeout, encoding: patd_abi::ENCODING_JSON, payload: &payload };
         let (status, took) = running.service.submit(ask);
-        if took > LONGEST {
+        if took > LONGEST_SUBMIT {
             slow.push(took.as_millis());
         }
         if status == status::OK {
             host.wait(id, timeout).ok_or("a request was taken and never answered")?;
         }
-        // A busy machine may delay one or two.
-        ensure(slow.len() < 4, || format!("submit blocks: {slow:?} ms"))?;
+        ensure(slow.len() <= SLOW_SUBMITS, || format!("submit blocks: {slow:?} ms"))?;
     }
     running.stop()?;
     pass()
 }
 
+/// A budget that a store or sink on a local disk keeps on any machine, and that the case waits out twice at most.
+const BUDGET: Duration = Duration::from_millis(500);
+/// How many of ten answers may come later than twice the budget: the disk was busy.
+const LATE_ANSWERS: usize = 1;
+
 fn time(subject: &Subject) -> Outcome {
-    const BUDGET: Duration = Duration::from_millis(500);
     let running = Running::start(subject)?;
     let mut late = 0;
     for number in 0..10 {
@@ -218,8 +226,9 @@ fn time(subject: &Subject) -> Outcome {
         let (status, _) = running.service.submit(ask);
         if status == status::OK && running.host().wait(id, 2 * BUDGET).is_none() {
             late += 1;
-            // A busy machine may delay one.
-            ensure(late < 2, || format!("no answer within twice the budget of {} ms", BUDGET.as_millis()))?;
+            ensure(late <= LATE_ANSWERS, || {
+                format!("no answer within twice the budget of {} ms", BUDGET.as_millis())
+            })?;
             running.host().wait(id, running.patience).ok_or("a request was taken and never answered")?;
         }
     }

@@ -158,6 +158,13 @@ async fn authenticate(service: &Service, headers: &HeaderMap) -> Result<Caller, 
     }
 }
 
+/// Whether a request body reads; for fuzzers, which have no server.
+#[doc(hidden)]
+#[must_use]
+pub fn body_reads(body: &[u8]) -> bool {
+    body::parse(body).is_ok()
+}
+
 /// Reads the body, whatever its type says.
 async fn read(http: &Http, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
     if !crate::body::is_plain(headers) {

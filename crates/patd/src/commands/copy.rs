@@ -85,7 +85,8 @@ impl<'a> Place<'a> {
 
     async fn open(&self, config: &Config, data_dir: &Path) -> Result<PluginStore, Failure> {
         let cannot = |e: patd_plugin_host::LoadError| Failure::Start(format!("store `{}`: {e}", self.name));
-        let spec = plugins::spec(config, data_dir, &self.store.plugin, self.store.sha256.as_ref());
+        let spec =
+            plugins::spec(config, &data_dir.join("run"), &self.store.plugin, self.store.sha256.as_ref());
         let image = Images.load(&spec).map_err(cannot)?;
         let handle = ServiceHandle::create(&image, Kind::Store, self.name, &self.settings).map_err(cannot)?;
         PluginStore::start(handle, self.role, TIMEOUT).await.map_err(cannot)

@@ -66,11 +66,9 @@ impl PluginSink {
             let payload = serde_json::to_vec(&Deliver { batch_id, events, recipients })
                 .map_err(|error| SinkError::Rejected(error.to_string()))?;
             let answer = handle.call(op::DELIVER, payload, timeout).await.map_err(failed)?;
-            let answer: Result<audit::Delivered, _> = serde_json::from_slice(&answer);
+            let answer = read(&answer);
             handle.read_back(answer.is_ok());
-            let answer = answer
-                .map_err(|error| SinkError::Unavailable(format!("the answer does not read: {error}")))?;
-            delivered(&ids, answer)
+            delivered(&ids, answer?)
         })
     }
 }
@@ -116,6 +114,13 @@ fn crossing((id, told): (String, Vec<Recipient>)) -> (String, Vec<audit::Recipie
     (id, told.into_iter().map(crossing).collect())
 }
 
+/// The answer to DELIVER.
+pub(super) fn read(answer: &[u8]) -> Result<audit::Delivered, SinkError> {
+    serde_json::from_slice(answer).map_err(|error| {
+        SinkError::Unavailable(format!("the answer does not read: {}", crate::output::brief(&error)))
+    })
+}
+
 fn failed(error: CallError) -> SinkError {
     match error {
         CallError::Invalid(why) => SinkError::Rejected(why),
@@ -124,7 +129,7 @@ fn failed(error: CallError) -> SinkError {
 }
 
 /// What the answer means for the batch with these ids. An answer that names others counts for nothing.
-fn delivered(ids: &[String], answer: audit::Delivered) -> Result<Delivered, SinkError> {
+pub(super) fn delivered(ids: &[String], answer: audit::Delivered) -> Result<Delivered, SinkError> {
     let nonsense = || SinkError::Unavailable("the sink answers for events that it was not given".into());
     let through = match answer.accepted_through {
         None => 0,

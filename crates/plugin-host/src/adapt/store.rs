@@ -164,14 +164,7 @@ impl Store for PluginStore {
         Box::pin(async move {
             let queries = queries.into_iter().map(query::outward).collect();
             let request = contract::QueryRequest { schema: SCHEMA, queries };
-            exchange(&callee, op::QUERY, &request, timeout, |reply: contract::QueryReply| {
-                if reply.found.len() != request.queries.len() {
-                    return Err(Malformed::new("QUERY", "number of answers"));
-                }
-                let answers = request.queries.iter().zip(reply.found);
-                answers.map(|(query, found)| query::inward(query, found)).collect()
-            })
-            .await
+            exchange(&callee, op::QUERY, &request, timeout, |reply| found(&request.queries, reply)).await
         })
     }
 
@@ -183,9 +176,7 @@ impl Store for PluginStore {
             // Not handed over to anybody yet: nothing was done.
             let handle = callee.get(timeout).await.map_err(read_failed)?;
             let answer = handle.call(op::APPLY, payload, timeout).await.map_err(write_failed)?;
-            let applied = serde_json::from_slice::<contract::ApplyReply>(&answer)
-                .map_err(|_| Malformed::new("APPLY", "answer"))
-                .and_then(|reply| changes::applied(reply.applied));
+            let applied = applied(&answer);
             handle.read_back(applied.is_ok());
             applied.map_err(|error| {
                 tracing::error!(store = handle.name(), %error, "a store's answer to a write does not read");
@@ -330,16 +321,43 @@ async fn exchange<D: DeserializeOwned, T>(
     let payload = encode(request)?;
     let handle = callee.get(timeout).await.map_err(read_failed)?;
     let answer = handle.call(op, payload, timeout).await.map_err(read_failed)?;
+    let read = read(op, &answer, inward);
+    handle.read_back(read.is_ok());
+    read
+}
+
+/// Reads an answer that came with OK.
+pub(super) fn read<D: DeserializeOwned, T>(
+    op: u32,
+    answer: &[u8],
+    inward: impl FnOnce(D) -> Result<T, Malformed>,
+) -> Result<T, StoreError> {
     // serde's message may quote the answer, which holds digests: it says where, not what.
-    let read = serde_json::from_slice(&answer).map_err(|error| {
+    let read = serde_json::from_slice(answer).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         StoreError::Failed(format!(
             "the answer to operation {op} does not read (line {line}, column {column})"
         ))
     });
-    let read = read.and_then(|answer| inward(answer).map_err(|error| malformed(&error)));
-    handle.read_back(read.is_ok());
-    read
+    read.and_then(|answer| inward(answer).map_err(|error| malformed(&error)))
+}
+
+/// The answers of QUERY to these questions.
+pub(super) fn found(
+    queries: &[contract::Query],
+    reply: contract::QueryReply,
+) -> Result<Vec<Found>, Malformed> {
+    if reply.found.len() != queries.len() {
+        return Err(Malformed::new("QUERY", "number of answers"));
+    }
+    queries.iter().zip(reply.found).map(|(query, found)| query::inward(query, found)).collect()
+}
+
+/// The answer to APPLY.
+pub(super) fn applied(answer: &[u8]) -> Result<Applied, Malformed> {
+    serde_json::from_slice::<contract::ApplyReply>(answer)
+        .map_err(|_| Malformed::new("APPLY", "answer"))
+        .and_then(|reply| changes::applied(reply.applied))
 }
 
 fn encode(request: &impl Serialize) -> Result<Vec<u8>, StoreError> {

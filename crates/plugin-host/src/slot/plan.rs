@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::unit::Unit;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::image::{Image, Kind};
+use crate::{HasherHandle, ServiceHandle};
 
 /// An instance as the configuration wants it.
 #[derive(Clone)]
@@ -39,12 +40,32 @@ impl InstancePlan {
             && self.start == other.start
     }
 
-    /// Makes an instance. A plug-in that hangs keeps a thread of its own and nothing else.
+    /// Whether the plug-in's own schema allows the settings; makes no instance.
+    ///
+    /// # Errors
+    /// [`LoadError`], whose [`LoadError::violations`] say what it does not allow.
+    pub async fn check(self: &Arc<Self>) -> Result<(), LoadError> {
+        self.apart(|plan| match plan.kind {
+            Kind::Hasher => HasherHandle::check(&plan.image, &plan.name, &plan.settings),
+            kind => ServiceHandle::check(&plan.image, kind, &plan.name, &plan.settings),
+        })
+        .await
+    }
+
+    /// Makes an instance.
     pub(super) async fn create<U: Unit>(self: &Arc<Self>) -> Result<U, LoadError> {
+        self.apart(U::create).await
+    }
+
+    /// Calls into the plug-in. One that hangs keeps a thread of its own and nothing else.
+    async fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        call: fn(&Self) -> Result<T, LoadError>,
+    ) -> Result<T, LoadError> {
         let (plan, (done, made)) = (Arc::clone(self), oneshot::channel());
         let spawned = std::thread::Builder::new().name("patd-create".to_owned()).spawn(move || {
-            // One that comes too late is dropped here, which destroys it.
-            let _too_late = done.send(U::create(&plan));
+            // An instance that comes too late is dropped here, which destroys it.
+            let _too_late = done.send(call(&plan));
         });
         if let Err(error) = spawned {
             return Err(self.refuse("a thread to make it on", error.to_string()));

@@ -6,6 +6,7 @@ mod copy;
 mod digests;
 mod file;
 mod groups;
+mod migration;
 mod model;
 mod outbox;
 mod queries;
