@@ -154,7 +154,7 @@ mod tests {
                 let secret = ["password", "totp", "token", "invitation", "code"]
                     .iter()
                     .any(|word| name.contains(word));
-                let indirect = ["_stdin", "_file", "_name"].iter().any(|end| name.ends_with(end));
+                let indirect = ["_stdin", "_file", "_name", "_id"].iter().any(|end| name.ends_with(end));
                 assert!(!secret || indirect, "{}: {name}", command.get_name());
             }
             command.get_subcommands().for_each(walk);

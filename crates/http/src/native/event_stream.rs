@@ -81,6 +81,8 @@ struct Tail {
     draining: CancellationToken,
     /// When the next sign of life is due.
     beat: Instant,
+    /// Before this nothing is read again.
+    breath: Instant,
     ended: bool,
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn answer(
         events,
         draining: draining.map(|draining| draining.0).unwrap_or_default(),
         beat: Instant::now() + HEARTBEAT,
+        breath: Instant::now(),
         ended: false,
         http,
     };
@@ -125,9 +128,11 @@ impl Tail {
             if self.draining.is_cancelled() {
                 return Some(self.end(&Problem::unavailable()));
             }
+            sleep_until(self.breath).await;
             if let Err(problem) = self.judge().await {
                 return Some(self.end(&problem));
             }
+            self.breath = Instant::now() + BREATH;
             match self.events.take().await {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
@@ -149,7 +154,7 @@ impl Tail {
                 () = self.draining.cancelled() => {}
                 () = pause => {}
                 () = sleep_until(self.beat) => {}
-                () = self.events.news() => sleep(BREATH).await,
+                () = self.events.news() => {}
             }
         }
     }

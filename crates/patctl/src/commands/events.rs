@@ -41,10 +41,10 @@ pub(crate) struct Options {
     user: Option<String>,
     /// Only what concerns this token (id)
     #[arg(long, value_name = "ID")]
-    token: Option<String>,
+    token_id: Option<String>,
     /// Only what concerns this session (id)
     #[arg(long, value_name = "ID")]
-    session: Option<String>,
+    session_id: Option<String>,
     /// Only at this time or later (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -66,8 +66,8 @@ impl Options {
     fn query(&self) -> Vec<(&'static str, String)> {
         let one = [
             ("user", &self.user),
-            ("token", &self.token),
-            ("session", &self.session),
+            ("token", &self.token_id),
+            ("session", &self.session_id),
             ("since", &self.since),
             ("until", &self.until),
             ("severity", &self.severity),
