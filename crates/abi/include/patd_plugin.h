@@ -141,6 +141,11 @@
 #define PATD_OP_IMPORT 264
 
 /**
+ * Store, optional: how many live digests there are, by what they were made with.
+ */
+#define DIGESTS 265
+
+/**
  * Store: what waits for a sink.
  */
 #define OUTBOX_STATUS 266
