@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::facts::{ask, nonsense};
+use crate::facts::nonsense;
 use crate::ports::{Found, Outlet, Query, Store};
 use crate::service::Service;
 
@@ -105,8 +105,7 @@ impl Service {
     async fn relay(&self, store: &dyn Store, through: &mut Option<u64>) -> Result<bool> {
         let waiting = store.outbox_take(&cursor(), *through, BATCH).await?;
         let Some(last) = waiting.last().map(|w| w.position) else { return Ok(false) };
-        for event in waiting.iter().map(|w| &w.event) {
-            let Some(visited) = self.visited(store, event).await? else { continue };
+        for (event, visited) in visited(store, waiting.iter().map(|w| &w.event)).await? {
             let Some(site) = self.world.site(visited) else { continue };
             let copy = relayed(event, visited, copy_id(event.id));
             let changes =
@@ -118,19 +117,32 @@ impl Service {
         *through = Some(last);
         Ok(waiting.len() >= BATCH as usize)
     }
+}
 
-    /// The site that a token's session was opened at, if that is not the token's home.
-    async fn visited(&self, store: &dyn Store, event: &Event) -> Result<Option<SiteLuid>> {
-        let (EventType::SessionOpened, Some(home), Some(_), Some(session)) =
-            (event.kind, event.site, event.token, event.session)
-        else {
-            return Ok(None);
-        };
-        let Found::Sessions(rows) = ask(store, Query::Session(session)).await? else {
-            return Err(nonsense(store));
-        };
-        Ok(rows.into_iter().next().map(|s| s.site).filter(|site| *site != home))
+/// Which of these events tell of a token's session that was opened at another site than the token's home, and at which one.
+/// Asks for all sessions at once: most sign-ins are at home, and a call for each would cost as much as the sign-in read.
+async fn visited<'a>(
+    store: &dyn Store,
+    events: impl Iterator<Item = &'a Event>,
+) -> Result<Vec<(&'a Event, SiteLuid)>> {
+    let opened = events.filter_map(|event| match (event.kind, event.site, event.token, event.session) {
+        (EventType::SessionOpened, Some(home), Some(_), Some(session)) => Some((event, home, session)),
+        _ => None,
+    });
+    let opened: Vec<_> = opened.collect();
+    if opened.is_empty() {
+        return Ok(Vec::new());
     }
+    let found = store.query(opened.iter().map(|(.., session)| Query::Session(*session)).collect()).await?;
+    if found.len() != opened.len() {
+        return Err(nonsense(store));
+    }
+    let mut visited = Vec::new();
+    for ((event, home, _), found) in opened.into_iter().zip(found) {
+        let Found::Sessions(rows) = found else { return Err(nonsense(store)) };
+        visited.extend(rows.first().filter(|row| row.site != home).map(|row| (event, row.site)));
+    }
+    Ok(visited)
 }
 
 fn cursor() -> Outlet {
