@@ -57,5 +57,5 @@ async fn a_good_audit_file_passes_and_a_dropped_changed_doubled_or_broken_line_i
     let (report, code) = verify(&daemon, &file);
     assert_eq!(report["missing"].as_array().map(Vec::len), Some(lines.len()));
     assert_eq!(code, Some(1));
-    patd(&daemon).run(&["audit", "verify"], "").with_code(1).says(&["cut", &luid]);
+    patd(&daemon).run(&["audit", "verify"], "").with_code(1).says(&["cut", luid]);
 }

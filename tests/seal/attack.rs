@@ -6,9 +6,16 @@ use patd_service::seal::canonical::hash;
 use patd_service::seal::checkpoint::{Checkpoint, hash_of, sign};
 use patd_service::seal::keys::SigningKey;
 use rand::RngExt as _;
+use rand::rngs::ThreadRng;
 use serde_json::{Value, json};
 
 use super::trail::Trail;
+
+/// Each failure tells what was done to which row.
+#[expect(clippy::disallowed_methods, reason = "no secret: where to attack")]
+fn dice() -> ThreadRng {
+    rand::rng()
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attack {
@@ -42,7 +49,7 @@ impl Attack {
                     "type = 'patd.user.joined'",
                     "id = '00000000-0000-4000-8000-000000000000'",
                 ];
-                let change = columns[rand::rng().random_range(0..columns.len())];
+                let change = columns[dice().random_range(0..columns.len())];
                 format!("UPDATE events SET {change} WHERE position = {here};")
             }
             Self::Drop => format!("DELETE FROM events WHERE position = {here};"),
@@ -84,13 +91,13 @@ impl Attack {
         let mut cut_at = None;
         match self {
             Self::Flip => {
-                let byte = rand::rng().random_range(0..lines[at].len());
+                let byte = dice().random_range(0..lines[at].len());
                 lines[at][byte] ^= 1;
             }
             Self::Drop => drop(lines.remove(at)),
             Self::Swap => lines.swap(at, other),
             Self::Truncate => {
-                cut_at = Some(rand::rng().random_range(0..lines[at].len()));
+                cut_at = Some(dice().random_range(0..lines[at].len()));
                 lines.truncate(at + 1);
             }
             Self::Rechain => {
@@ -115,7 +122,7 @@ impl Attack {
 
 /// Two different numbers, the lower one first.
 fn two(below: usize) -> (usize, usize) {
-    let mut random = rand::rng();
+    let mut random = dice();
     let (one, other) = (random.random_range(0..below), random.random_range(0..below - 1));
     let other = if other >= one { other + 1 } else { other };
     (one.min(other), one.max(other))
