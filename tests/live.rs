@@ -223,7 +223,8 @@ async fn filters_hold_for_pages_and_streams_alike() {
         let events = listed(&stage, query).await;
         events.iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(found(&format!("&token={}", mine.id)).await, ["patd.token.minted"]);
+    let of_mine = found(&format!("&token={}", mine.id)).await;
+    assert_eq!(of_mine, ["patd.notice.token_minted", "patd.token.minted"]);
     assert_eq!(found(&format!("&session={session}")).await, ["patd.session.ended", "patd.session.opened"]);
     let types = format!("&type=patd.token.revoked&type=patd.session.opened&token={}", theirs.id);
     assert_eq!(found(&types).await, ["patd.token.revoked", "patd.session.opened"]);

@@ -8,8 +8,15 @@ use super::refusals::patd;
 use super::text;
 use crate::harness::{Daemon, sample};
 
-const SITE: &[&str] = &["m0001_tokens"];
-const DIRECTORY: &[&str] = &["m0001_tokens", "m0002_directory"];
+const SITE: &[&str] = &["m0001_tokens", "m0003_event_detail", "m0004_outbox", "m0005_notices"];
+const DIRECTORY: &[&str] = &[
+    "m0001_tokens",
+    "m0002_directory",
+    "m0003_event_detail",
+    "m0004_outbox",
+    "m0005_notices",
+    "m0006_muted",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_store_says_where_it_is_and_which_migrations_it_has() {

@@ -151,7 +151,7 @@ fn a_mistake_that_is_found_later_is_told_by_its_line_or_that_of_the_nearest_key_
     assert_eq!(told(&within[..4]), "patd.toml:4: hashers.tokens.config.a: wrong");
     assert_eq!(
         told(&["hashers", "passwords", "config", "b"]),
-        "patd.toml:8: hashers.passwords.config.b: wrong"
+        "patd.toml:7: hashers.passwords.config.b: wrong"
     );
     assert_eq!(told(&["sinks", "file", "config"]), "patd.toml: sinks.file.config: wrong");
     // Where a key stands is no difference between configs.

@@ -36,12 +36,12 @@ fn foreign_and_absurd_params_are_refused_and_do_not_quarantine() {
 }
 
 #[test]
-fn a_bad_configuration_is_refused_with_the_plug_ins_reason() {
+fn a_bad_configuration_is_refused_by_the_schema_that_the_plug_in_describes() {
     for (config, part) in [
-        (json!({ "iterations": 0 }), "iterations is 0"),
-        (json!({ "iterations": 10_000_001 }), "10000001"),
-        (json!({ "iteration": 5 }), "unknown field `iteration`"),
-        (json!({ "iterations": "canary" }), "invalid type: string"),
+        (json!({ "iterations": 0 }), "config.iterations: expected minimum 1"),
+        (json!({ "iterations": 10_000_001 }), "config.iterations: expected maximum"),
+        (json!({ "iteration": 5 }), "iteration"),
+        (json!({ "iterations": "canary" }), "config.iterations: expected"),
     ] {
         let error = create("hasher-pbkdf2", config).expect_err("must be refused");
         assert_eq!(error.kind(), LoadErrorKind::Config);
@@ -120,7 +120,7 @@ fn argon2id_passes_its_self_test_and_derives_what_the_reference_does() {
     }
     assert!(!hasher.is_quarantined());
     let error = create("hasher-argon2id", json!({ "memory_kib": 7 })).expect_err("must be refused");
-    assert!(error.to_string().contains("memory_kib is 7"), "{error}");
+    assert!(error.to_string().contains("config.memory_kib: expected minimum 8"), "{error}");
 }
 
 #[test]
@@ -194,10 +194,7 @@ fn a_hasher_in_c_refuses_what_it_could_not_have_written() {
     ] {
         let error = create("example-hasher-c", config.clone()).expect_err("must be refused");
         assert_eq!(error.kind(), LoadErrorKind::Config, "{config}");
-        assert!(
-            error.to_string().contains("iterations = N") && !error.to_string().contains("canary"),
-            "{error}"
-        );
+        assert!(!error.to_string().contains("canary"), "{error}");
     }
 }
 
