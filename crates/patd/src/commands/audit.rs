@@ -328,6 +328,7 @@ impl Check<'_> {
                             content: event.content,
                             waits,
                             lane,
+                            time: event.time.clone(),
                         });
                     }
                 }
@@ -399,12 +400,14 @@ struct Stored {
     r#type: String,
     site: Option<String>,
     content: Content,
+    time: Box<str>,
 }
 
 impl From<Sent> for Stored {
     fn from(sent: Sent) -> Self {
-        let content = content(&sent.event);
-        Self { position: sent.position, id: sent.id, r#type: sent.r#type, site: sent.site, content }
+        let (content, time) = (content(&sent.event), sent.event["time"].as_str().unwrap_or_default());
+        let time = time.trim_end_matches('Z').into();
+        Self { position: sent.position, id: sent.id, r#type: sent.r#type, site: sent.site, content, time }
     }
 }
 

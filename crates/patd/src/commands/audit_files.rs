@@ -21,7 +21,6 @@ pub(super) fn content(event: &Value) -> Content {
 }
 
 /// An event that a file should have.
-#[derive(Clone, Copy)]
 pub(super) struct Expected {
     pub(super) id: Uuid,
     pub(super) content: Content,
@@ -29,6 +28,8 @@ pub(super) struct Expected {
     pub(super) waits: bool,
     /// Events of one lane are in their order.
     pub(super) lane: usize,
+    /// RFC 3339 without the `Z`, so that texts are in the order of times.
+    pub(super) time: Box<str>,
 }
 
 /// What one file is like.
@@ -48,6 +49,9 @@ pub(super) struct Report {
     removed: usize,
     /// Of these, those that should be here and are not.
     missing: Vec<Uuid>,
+    /// The earliest of them.
+    #[serde(skip)]
+    first_missing: Option<Uuid>,
     /// Lines with an event that an earlier line has.
     duplicates: Vec<Duplicate>,
     /// Numbers of lines whose event is another one in the store.
@@ -63,7 +67,7 @@ pub(super) struct Report {
 impl Report {
     /// The first event that is not as the stores have it: id, line, what happened.
     pub(super) fn first_bad(&self) -> Option<(Option<Uuid>, u64, &'static str)> {
-        let missing = self.missing.first().copied();
+        let missing = self.first_missing;
         let changed =
             self.changed_lines.first().map(|line| (self.changed.first().copied(), *line, "changed"));
         let broken = self.broken_lines.first().map(|line| (missing, *line, "unreadable"));
@@ -210,6 +214,7 @@ fn compare(
         waiting: 0,
         removed: 0,
         missing: Vec::new(),
+        first_missing: None,
         duplicates: lines.duplicates,
         changed_lines: lines.changed,
         changed: lines.changed_ids,
@@ -218,6 +223,7 @@ fn compare(
     };
     // Lanes of which something was found: what comes after that must be there.
     let mut begun = HashSet::new();
+    let mut first_missing: Option<&Expected> = None;
     for event in events {
         if lines.ids.contains(&event.id) {
             begun.insert(event.lane);
@@ -228,8 +234,12 @@ fn compare(
             report.removed += 1;
         } else {
             report.missing.push(event.id);
+            if first_missing.is_none_or(|first| event.time < first.time) {
+                first_missing = Some(event);
+            }
         }
     }
+    report.first_missing = first_missing.map(|event| event.id);
     report
 }
 
@@ -244,7 +254,7 @@ mod tests {
     }
 
     fn event(id: u128, waits: bool) -> Expected {
-        Expected { id: Uuid::from_u128(id), content: content(&cloud(id)), waits, lane: 0 }
+        Expected { id: Uuid::from_u128(id), content: content(&cloud(id)), waits, lane: 0, time: "".into() }
     }
 
     fn line(id: u128) -> String {
