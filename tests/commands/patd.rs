@@ -57,6 +57,10 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     assert_eq!(patd.json(&["user", "enable", "acme-member"], "")["disabled"], false);
     patd.run(&["user", "disable", "nobody"], "").with_code(1);
 
+    for verb in ["list", "replay", "drop"] {
+        patd.json(&["audit", "dead-letters", verb, "--sink", "file"], "");
+    }
+
     let secret = facts.text("/tokens/member/secret");
     let checked = patd.json(&["token", "check"], &format!("{secret}\n"));
     assert_eq!(

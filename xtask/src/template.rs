@@ -174,6 +174,11 @@ mod tests {
         for name in ["Cargo.toml", "Cargo.lock", "clippy.toml"] {
             fs::copy(ours.root.join(name), root.join(name)).expect("copies");
         }
+        // The fuzz targets link the shipped plug-ins, which are not there.
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the manifest");
+        let without = manifest.replace("\"tests/fuzz/targets\", ", "");
+        assert_ne!(manifest, without, "the workspace's list of members");
+        fs::write(root.join("Cargo.toml"), without).expect("writes");
         for name in ["crates", "migrations", "tests", "xtask", "config"] {
             symlink(ours.root.join(name), root.join(name)).expect("links");
         }

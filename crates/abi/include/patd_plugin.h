@@ -143,27 +143,27 @@
 /**
  * Store, optional: how many live digests there are, by what they were made with.
  */
-#define DIGESTS 265
+#define PATD_OP_DIGESTS 265
 
 /**
  * Store: what waits for a sink.
  */
-#define OUTBOX_STATUS 266
+#define PATD_OP_OUTBOX_STATUS 266
 
 /**
  * Store: list the events that a sink will never take.
  */
-#define DEAD_LETTERS 267
+#define PATD_OP_DEAD_LETTERS 267
 
 /**
  * Store: forget some of them.
  */
-#define DEAD_LETTERS_FORGET 268
+#define PATD_OP_DEAD_LETTERS_FORGET 268
 
 /**
  * Store: which of several daemons brings a sink its events.
  */
-#define OUTBOX_LEASE 269
+#define PATD_OP_OUTBOX_LEASE 269
 
 /**
  * Audit sink: take one batch of events.

@@ -4,7 +4,7 @@
 //! change this text, only add to it.
 
 use patd_migrations::DirectoryStore;
-use patd_proto::rows::{Event, MemberState};
+use patd_proto::rows::{Event, MemberState, SessionToken, Token, Told, User};
 use patd_proto::store::{Found, Query, Role};
 use patd_proto::wire::{Micros, Nat};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
@@ -59,9 +59,8 @@ INSERT INTO invitations (id, kind, site, user, digest, created_at, expires_at, s
      '00000000-0000-0000-0000-00000000001e', 'FBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQ', 1763000000000000, 1763086400000000,
      NULL, 1);";
 
-/// What lies in a file under its first so many migrations; what m0003 and m0004 add
-/// is filled from what was there.
-const ROWS: [&str; 4] = [UNDER_M0001, UNDER_M0002, "", ""];
+/// What lies in a file under its first so many migrations; what m0003 to m0006 add is filled from what was there.
+const ROWS: [&str; 6] = [UNDER_M0001, UNDER_M0002, "", "", "", ""];
 
 /// A file as the first `migrations` made it, with rows of every table of theirs.
 async fn file_of(path: &std::path::Path, migrations: usize) {
@@ -102,11 +101,15 @@ async fn every_earlier_schema_is_brought_up_to_date_with_every_row() {
 }
 
 async fn rows_are_right(store: Scratch, directory: bool, had_people: bool) {
-    assert_eq!(store.token(10).await, Some(token(10)));
-    let mut over = token(11);
-    over.ended = ended(None);
-    assert_eq!(store.token(11).await, Some(over));
-    assert_eq!(store.session(20).await, Some(session(20, Some(&token(10)))));
+    // Before m0005 nobody had been told anything, no network was known, and a session did not tell its token's ends.
+    let early =
+        |n| Token { told: Told { absolute_days: None, idle_days: None }, networks: Vec::new(), ..token(n) };
+    assert_eq!(store.token(10).await, Some(early(10)));
+    assert_eq!(store.token(11).await, Some(Token { ended: ended(None), ..early(11) }));
+    let mut open = session(20, Some(&token(10)));
+    let end = open.expires_at;
+    open.token = open.token.map(|token| SessionToken { expires_at: end, idle_expires_at: end, ..token });
+    assert_eq!(store.session(20).await, Some(open));
     let waiting = store.engine.outbox_take("file", None, None, 10).await.expect("the store answers");
     assert_eq!(waiting.len(), 1);
     // Before m0003 an event had no detail, and followed others by its time.
@@ -116,7 +119,10 @@ async fn rows_are_right(store: Scratch, directory: bool, had_people: bool) {
         let of = |these: bool, found: Found| if these { found } else { nothing_like(&found) };
         for (query, found) in [
             (Query::Sites, Found::Sites(vec![site(3)])),
-            (Query::UserByName("ann".into()), Found::Users(vec![user(30, "Ann")])),
+            (
+                Query::UserByName("ann".into()),
+                Found::Users(vec![User { muted: Vec::new(), ..user(30, "Ann") }]),
+            ),
             (Query::Membership(id(3), id(30)), Found::Memberships(vec![member(3, 30, MemberState::Active)])),
         ] {
             assert_eq!(store.ask(query).await, of(had_people, found));
