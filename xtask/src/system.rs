@@ -24,6 +24,7 @@ const NEEDS: &[Need] = &[
         probe: &["python3", "-c", "import ensurepip, venv"],
         packages: &["python3-venv"],
     },
+    Need { what: "sqlite3", probe: &["sqlite3", "--version"], packages: &["sqlite3"] },
     Need { what: "rsyslog", probe: &["rsyslogd", "-v"], packages: &["rsyslog", "rsyslog-gnutls"] },
 ];
 
