@@ -9,12 +9,11 @@ use patd_core::id::{EventId, SiteLuid};
 use patd_core::rules::Context;
 use patd_core::rules::notice::{self, ABSOLUTE_DAYS, Inventory, UNUSED_DAYS};
 use patd_core::time::{Span, Timestamp};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::Result;
 use crate::facts::nonsense;
 use crate::ports::{Found, Query};
-use crate::service::Service;
+use crate::service::{Service, derived_event_id};
 use crate::world::SiteRuntime;
 
 /// Between two counts.
@@ -82,12 +81,8 @@ fn week_of(time: Timestamp) -> Timestamp {
 
 /// The id of a week's notice: the same whoever asks and whenever.
 fn notice_id(site: SiteLuid, week: Timestamp) -> EventId {
-    let digest =
-        Sha256::digest([b"patd inventory ".as_slice(), site.0.as_bytes(), &week.0.to_be_bytes()].concat());
-    let mut random = [0; 10];
-    random.copy_from_slice(&digest[..10]);
-    let millis = u64::try_from(week.0 / 1_000).unwrap_or(0);
-    EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    let source = [b"patd inventory ".as_slice(), site.0.as_bytes(), &week.0.to_be_bytes()].concat();
+    derived_event_id(u64::try_from(week.0 / 1_000).unwrap_or(0), &source)
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use patd_core::changes::Changes;
 use patd_core::event::{Event, EventType};
 use patd_core::id::{EventId, SiteLuid};
 use patd_core::rules::sign_in::relayed;
-use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Result;
 use crate::facts::nonsense;
 use crate::ports::{Found, Outlet, Query, Store};
-use crate::service::Service;
+use crate::service::{Service, derived_event_id};
 
 /// The relay's cursor in each store; no sink of the config can have this name.
 const CURSOR: &str = "@relay";
@@ -152,12 +151,9 @@ fn cursor() -> Outlet {
 /// The copy's id: the original's time, and bits that follow from the original but do not show it.
 fn copy_id(original: EventId) -> EventId {
     let original = original.0;
-    let digest = Sha256::digest([b"patd relay ".as_slice(), original.as_bytes()].concat());
-    let mut random = [0; 10];
-    random.copy_from_slice(&digest[..10]);
     let mut millis = [0; 8];
     millis[2..].copy_from_slice(&original.as_bytes()[..6]);
-    EventId(uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(millis), &random).into_uuid())
+    derived_event_id(u64::from_be_bytes(millis), &[b"patd relay ".as_slice(), original.as_bytes()].concat())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use patd_core::event::Actor;
 use patd_core::id::{EventId, SessionId, SiteLuid, UserLuid};
 use patd_core::secret::{PhcDigest, Secret256};
 use patd_core::time::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -119,6 +120,14 @@ pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
 /// A time-ordered event id.
 pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
     EventId(time_ordered(now, random))
+}
+
+/// A time-ordered event id that is the same for the same time and source, and does not show the source.
+pub(crate) fn derived_event_id(millis: u64, source: &[u8]) -> EventId {
+    let digest = Sha256::digest(source);
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&digest[..10]);
+    EventId(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
 }
 
 /// A time-ordered UUID (version 7, RFC 9562 §5.7).

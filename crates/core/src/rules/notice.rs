@@ -89,7 +89,7 @@ pub(super) fn due(cx: &mut Context<'_>, token: &Token) -> Option<(Vec<Event>, To
     (!events.is_empty()).then(|| (events, Token { told, ..token.clone() }))
 }
 
-/// The notice that a token was minted, revoked by somebody else, or reported as leaked.
+/// The notice that a token was minted, or revoked by somebody else.
 pub(super) fn told_at_once(cx: &mut Context<'_>, kind: EventType, token: &Token) -> Event {
     about(cx, kind, token, of_token(token))
 }
@@ -125,8 +125,7 @@ pub fn inventory(cx: &mut Context<'_>, site: SiteLuid, counts: Inventory) -> Cha
         unused: Some(counts.unused),
         ..Detail::default()
     };
-    let event = cx.event(EventType::NoticeInventory, Some(site));
-    let events = vec![Event { detail: Some(Box::new(detail)), ..event }];
+    let events = vec![cx.event(EventType::NoticeInventory, Some(site)).with(detail)];
     Changes { id: events[0].id.0, expect: Vec::new(), write: Vec::new(), events }
 }
 
@@ -137,11 +136,12 @@ fn remember(known: &mut Vec<Network>, network: Network) {
     known.push(network);
 }
 
-fn of_token(token: &Token) -> Detail {
+/// What every notice about a token tells.
+pub(super) fn of_token(token: &Token) -> Detail {
     Detail { token_name: Some(token.name.as_str().to_owned()), ..Detail::default() }
 }
 
-fn about(cx: &mut Context<'_>, kind: EventType, token: &Token, detail: Detail) -> Event {
-    let event = cx.event(kind, Some(token.site)).of_user(token.owner).of_token(token.id);
-    Event { detail: Some(Box::new(detail)), ..event }
+/// A notice to the owner of a token.
+pub(super) fn about(cx: &mut Context<'_>, kind: EventType, token: &Token, detail: Detail) -> Event {
+    cx.event(kind, Some(token.site)).of_user(token.owner).of_token(token.id).with(detail)
 }

@@ -44,10 +44,8 @@ pub fn revoke_leaked(
     if token.ended.is_none() {
         let now = cx.now;
         token::end(cx, &mut draft, token, session, EndReason::Leaked, now);
-        let notice =
-            cx.event(EventType::NoticeTokenLeaked, Some(token.site)).of_user(token.owner).of_token(token.id);
-        let token_name = Some(token.name.as_str().to_owned());
-        draft.events.push(notice.with(Detail { token_name, found_at, ..Detail::default() }));
+        let detail = Detail { found_at, ..notice::of_token(token) };
+        draft.events.push(notice::about(cx, EventType::NoticeTokenLeaked, token, detail));
     }
     draft.done(cx)
 }
