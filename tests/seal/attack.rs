@@ -77,8 +77,8 @@ impl Attack {
         (at, format!("{self:?} {}", &statements[..statements.len().min(160)]))
     }
 
-    /// Attacks a random line; the id of the event that should be named, and what was done.
-    pub(super) fn on_file(self, trail: &Trail) -> (String, String) {
+    /// Attacks a random line; the ids of the events of which one should be named, and what was done.
+    pub(super) fn on_file(self, trail: &Trail) -> (Vec<String>, String) {
         let text = std::fs::read_to_string(trail.file()).expect("the file");
         let mut lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
         let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -113,8 +113,12 @@ impl Attack {
             bytes.truncate(bytes.len() - lines[at].len() - 1 + byte);
         }
         std::fs::write(trail.file(), bytes).expect("written");
+        // A cut may take the end of two chains, and neither has the first event of both.
+        let elsewhere = (at..events.len()).find(|line| self == Self::Truncate && !ours.contains(line));
+        let named = [Some(&events[at]), elsewhere.map(|line| &events[line])];
+        let id = |event: &Value| event["id"].as_str().expect("an id").to_owned();
         (
-            events[at]["id"].as_str().expect("an id").to_owned(),
+            named.into_iter().flatten().map(id).collect(),
             format!("{self:?} of line {}, {other}, {cut_at:?}", at + 1),
         )
     }
