@@ -22,6 +22,7 @@ mod wiring;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    patd_plugin_host::memory::share_heaps();
     let (cli, config_named) = commands::parse();
     match commands::run(cli, config_named) {
         Ok(()) => ExitCode::SUCCESS,
