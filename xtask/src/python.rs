@@ -2,8 +2,8 @@
 //! binary.
 //!
 //! Two environments for the clients, because two versions of tableauserverclient cannot share one; tabcmd insists on
-//! 0.41 and lives beside it. An environment is made once and kept: a stamp inside says which requirements it was made
-//! for.
+//! 0.41 and lives beside it. An environment is made once and kept: a stamp inside says where and for which requirements it
+//! was made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,8 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<Pythons, Failure> {
 fn make(venvs: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
     let folder = venvs.join(environment.folder);
     let stamp = folder.join("patd-requirements.txt");
-    let wanted = environment.requirements.join("\n");
+    // Scripts of an environment name its folder: one that was moved is made anew.
+    let wanted = format!("{}\n{}", folder.display(), environment.requirements.join("\n"));
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(folder);
     }
