@@ -22,6 +22,14 @@ pub struct KeyedHasher {
     keys: Keys,
 }
 
+impl KeyedHasher {
+    /// A hasher with these keys, for whoever links it directly.
+    #[must_use]
+    pub fn with(keys: Keys) -> Self {
+        Self { keys }
+    }
+}
+
 impl Hasher for KeyedHasher {
     fn create(context: &Context) -> Result<Self, Failure> {
         let config: Config = context.config()?;
@@ -33,7 +41,7 @@ impl Hasher for KeyedHasher {
                 "{}",
             );
         }
-        Ok(Self { keys })
+        Ok(Self::with(keys))
     }
 
     fn describe(_me: Option<&Self>) -> HasherDescription {

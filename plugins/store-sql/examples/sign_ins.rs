@@ -1,43 +1,19 @@
-//! How many sign-ins a second one file takes: `sign_ins FILE [IN_FLIGHT] [SECONDS]`.
+//! How many sign-ins a second one file takes: `sign_ins FILE [IN_FLIGHT] [SECONDS] [EVENTS]`. Without EVENTS (`no`), sign-ins leave
+//! no audit events, which shows what the outbox costs.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures and reports")]
+
+mod rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use patd_proto::rows::{
-    Actor, Ended, Event, Session, SessionEpochs, SessionKind, SessionToken, Token, TokenEpochs, Told,
-};
+use patd_proto::rows::{Actor, Ended, Event, Session, SessionEpochs, SessionKind, SessionToken, Token};
 use patd_proto::store::{Applied, Changes, Found, Query, Row, Write};
-use patd_proto::wire::{Bytes, Micros, Nat, Phc};
+use patd_proto::wire::{Bytes, Micros, Nat};
+use rows::{DAY, token};
 use store_sql::{Config, Engine};
 use uuid::Uuid;
-
-const DAY: i64 = 86_400_000_000;
-
-fn token(n: u128) -> Token {
-    Token {
-        id: Uuid::from_u128(n << 64 | 0x1234),
-        site: Uuid::from_u128(1),
-        owner: Uuid::from_u128(n / 10),
-        name: format!("token {n}"),
-        digest: Phc(
-            "$pbkdf2-sha256$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
-                .to_owned(),
-        ),
-        created_at: Micros(1_763_000_000_000_000),
-        expires_at: Micros(1_763_000_000_000_000 + 365 * DAY),
-        last_used_at: None,
-        idle_limit: Micros(15 * DAY),
-        due_at: Micros(1_763_000_000_000_000 + 10 * DAY),
-        told: Told { absolute_days: None, idle_days: None },
-        networks: vec!["192.0.2.0/24".to_owned()],
-        session: None,
-        ended: None,
-        epochs: TokenEpochs { person: Nat(1), member: Nat(1), token: Nat(1) },
-        version: Nat(1),
-    }
-}
 
 fn event(id: Uuid, time: i64, kind: &str, token: &Token, session: Uuid) -> Event {
     Event {
@@ -59,7 +35,7 @@ fn event(id: Uuid, time: i64, kind: &str, token: &Token, session: Uuid) -> Event
 }
 
 /// One sign-in as the service makes it: read, then supersede, open, mark the token, two events.
-async fn sign_in(engine: &Engine, id: Uuid, serial: u128) {
+async fn sign_in(engine: &Engine, id: Uuid, serial: u128, with_events: bool) {
     let found = engine.query(vec![Query::TokenAndSession(id)]).await.expect("is answered");
     let Some(Found::TokenAndSession(Some(read))) = found.into_iter().next() else { panic!("no token") };
     let now = 1_763_000_000_000_000 + i64::try_from(serial).expect("small");
@@ -102,7 +78,11 @@ async fn sign_in(engine: &Engine, id: Uuid, serial: u128) {
     token.session = Some(fresh);
     token.last_used_at = Some(Micros(now));
     write.push(Write::Update(Row::Token(token)));
-    let changes = Changes { id: events[0].id, expect: Vec::new(), write, events };
+    let id = events[0].id;
+    if !with_events {
+        events.clear();
+    }
+    let changes = Changes { id, expect: Vec::new(), write, events };
     assert_eq!(engine.apply(changes).await, Ok(Applied::Done));
 }
 
@@ -112,17 +92,9 @@ async fn main() {
     let path = arguments.next().expect("a file");
     let in_flight: u128 = arguments.next().map_or(256, |n| n.parse().expect("a number"));
     let seconds: u64 = arguments.next().map_or(5, |n| n.parse().expect("a number"));
+    let with_events = arguments.next().is_none_or(|events| events != "no");
     let engine = Arc::new(Engine::open(Config::at(path.as_ref()), None).await.expect("opens"));
-    for n in 0..in_flight {
-        let insert = vec![Write::Insert(Row::Token(token(n)))];
-        let changes = Changes {
-            id: Uuid::from_u128(n << 80 | 5),
-            expect: Vec::new(),
-            write: insert,
-            events: Vec::new(),
-        };
-        engine.apply(changes).await.expect("is answered");
-    }
+    rows::insert_tokens(&engine, in_flight).await;
     let (begun, done, start) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Instant::now());
     let workers: Vec<_> = (0..in_flight)
         .map(|n| {
@@ -130,7 +102,7 @@ async fn main() {
             tokio::spawn(async move {
                 while start.elapsed() < Duration::from_secs(seconds) {
                     let serial = 1 + begun.fetch_add(1, Ordering::Relaxed);
-                    sign_in(&engine, token(n).id, serial.into()).await;
+                    sign_in(&engine, token(n).id, serial.into(), with_events).await;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })

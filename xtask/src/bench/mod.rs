@@ -1,22 +1,26 @@
 //! `cargo xtask bench`: what patd costs, as ratios against peers measured side by side in the same run.
 //!
-//! Peers are nginx and a bare `axum::serve`; the store is measured without a daemon as well. A private environment of its own (`<target>/bench/env`, wiped at the start), server pinned to one core and load to
-//! another, rounds interleaved with the peer's, medians. It must never fail because a figure is poor: figures of a
-//! busy machine are for people to judge, and the report says how busy it was.
+//! Peers are nginx and a bare `axum::serve`; the store, the plug-in boundary and the sinks are measured without a daemon. A
+//! private environment of its own (`<target>/bench/env`, wiped at the start), server pinned to one core and load to another,
+//! rounds interleaved with the peer's, medians. It must never fail because a figure is poor: figures of a busy machine are for
+//! people to judge, and the report says how busy it was.
 
 mod bare;
+mod boundary;
 mod cpu;
 mod load;
 mod nginx;
+mod program;
 mod report;
 mod signin;
+mod sinks;
 mod store;
 mod validate;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use crate::command::{cargo, run as run_command};
+use program::Programs;
+
 use crate::env::{Folder, plan, up};
 use crate::failure::{Context, Failure};
 use crate::workspace::{Profile, Workspace};
@@ -57,13 +61,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     folder.clear()?;
     folder.create()?;
 
-    let examples = build_examples(&workspace, args.profile())?;
+    let programs = Programs::build(&workspace, args.profile())?;
     let running = up(&workspace, args.profile(), &folder, &plan::BENCH)?;
-    let measured = measure(args, &folder, &running.state, running.process.pid, &examples);
+    let measured = measure(args, &folder, &running.state, running.process.pid, &programs);
     running.process.stop()?;
     folder.forget_process()?;
     let mut measured = measured?;
-    store::measure(args, &folder, &examples, &mut measured)?;
+    store::measure(args, &folder, &programs, &mut measured)?;
+    boundary::measure(&folder, &programs, &mut measured)?;
+    sinks::measure(args, &folder, &programs, &mut measured)?;
 
     let text = report::text(&report::Machine::look(args), &measured);
     let path = root.join("report.md");
@@ -73,29 +79,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Peers and direct measurements that are programs of their own; gives their folder.
-fn build_examples(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Failure> {
-    for (package, example) in [("patd-http", "bare"), ("store-sql", "sign_ins")] {
-        out::step(format_args!("building the example {example} of {package} ({})", profile.folder()));
-        let mut build = cargo();
-        build.current_dir(&workspace.root).args(["build", "--package", package, "--example", example]);
-        run_command(build.args(profile.arguments()))?;
-    }
-    Ok(workspace.profile_dir(profile).join("examples"))
-}
-
 fn measure(
     args: &Args,
     folder: &Folder,
     state: &crate::env::state::State,
     pid: u32,
-    examples: &Path,
+    programs: &Programs,
 ) -> Result<report::Figures, Failure> {
     let cores = cpu::Cores::choose()?;
     cores.pin_server(pid)?;
     let load = load::Load { folder, cores, seconds: args.seconds };
     let nginx = nginx::Nginx::start(folder, cores)?;
-    let bare = bare::Bare::start(&examples.join("bare"), cores)?;
+    let bare = bare::Bare::start(&programs.path("bare"), cores)?;
     let tokens = signin::mint(state)?;
 
     let rss_before = cpu::rss_kib(pid)?;

@@ -16,10 +16,24 @@ pub(crate) struct Figures {
     pub(crate) validate: Vec<Round>,
     pub(crate) sign_in_16: Vec<Round>,
     pub(crate) sign_in_64: Vec<Round>,
-    /// Sign-ins a second of the store alone, with one and with many in flight.
-    pub(crate) store: Vec<(f64, f64)>,
+    pub(crate) store: Vec<Store>,
+    /// Nanoseconds of a derivation, linked directly and through the boundary.
+    pub(crate) hasher_call: [f64; 2],
+    /// Microseconds of a read, linked directly and through the boundary.
+    pub(crate) store_call: [f64; 2],
+    /// Events a second by sink.
+    pub(crate) sinks: Vec<(&'static str, f64)>,
     pub(crate) rss_before: u64,
     pub(crate) rss_after: u64,
+}
+
+/// Sign-ins a second of the store alone, with one and with many in flight.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) alone: f64,
+    pub(crate) together: f64,
+    pub(crate) alone_without_events: f64,
+    pub(crate) together_without_events: f64,
 }
 
 /// Where it was measured.
@@ -97,8 +111,18 @@ pub(crate) fn text(machine: &Machine, figures: &Figures) -> String {
         rate(&figures.validate) / rate(&figures.nginx),
         "none",
     );
-    let gain: Vec<f64> = figures.store.iter().map(|(alone, together)| together / alone).collect();
-    row(&mut text, "sign-ins/s of the store: 256 in flight ÷ one transaction each", median_of(gain), "≥ 6");
+    let store = |of: fn(&Store) -> f64| median_of(figures.store.iter().map(of).collect());
+    let gain = store(|round| round.together / round.alone);
+    row(&mut text, "sign-ins/s of the store: 256 in flight ÷ one transaction each", gain, "≥ 6");
+    let outbox = store(|round| round.alone_without_events / round.alone);
+    row(
+        &mut text,
+        "what audit events add to a sign-in of the store, one in flight (1 = nothing)",
+        outbox,
+        "none",
+    );
+    let outbox = store(|round| round.together_without_events / round.together);
+    row(&mut text, "the same, 256 in flight", outbox, "none");
 
     text.push_str("\n## Medians\n\n| what | requests/s | CPU per request | errors |\n|---|---|---|---|\n");
     let all = [
@@ -113,15 +137,30 @@ pub(crate) fn text(machine: &Machine, figures: &Figures) -> String {
         let (rate, cpu) = (rate(rounds), cpu(rounds));
         line(&mut text, format_args!("| {what} | {rate:.0} | {cpu:.2} µs | {errors} |"));
     }
-    let (alone, together): (Vec<f64>, Vec<f64>) = figures.store.iter().copied().unzip();
     line(
         &mut text,
         format_args!(
-            "\nThe store alone: {:.0} sign-ins/s with one in flight, {:.0} with 256.",
-            median_of(alone),
-            median_of(together)
+            "\nThe store alone: {:.0} sign-ins/s with one in flight, {:.0} with 256; without their audit events {:.0} and {:.0}.",
+            store(|round| round.alone),
+            store(|round| round.together),
+            store(|round| round.alone_without_events),
+            store(|round| round.together_without_events),
         ),
     );
+    let ([direct, through], [read, loaded_read]) = (figures.hasher_call, figures.store_call);
+    line(
+        &mut text,
+        format_args!(
+            "\nThe plug-in boundary: a derivation of hasher-hmac {direct:.0} ns linked directly, {through:.0} ns loaded: {:.0} ns \
+             more; a read of store-sql {read:.1} µs linked directly, {loaded_read:.1} µs loaded: {:.1} µs more.",
+            through - direct,
+            loaded_read - read,
+        ),
+    );
+    text.push_str("\n| audit sink | events/s |\n|---|---|\n");
+    for (plugin, rate) in &figures.sinks {
+        line(&mut text, format_args!("| {plugin} | {rate:.0} |"));
+    }
     line(
         &mut text,
         format_args!(

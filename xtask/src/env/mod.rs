@@ -5,7 +5,7 @@
 
 mod bootstrap;
 mod catcher;
-mod catchers;
+pub(crate) mod catchers;
 mod config;
 pub(crate) mod daemon;
 mod folder;
