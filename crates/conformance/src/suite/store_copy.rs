@@ -174,14 +174,16 @@ fn exported(store: &Store, limit: u32) -> Result<Option<(Vec<Piece>, Tally)>, St
 fn compare(found: &[Piece], wanted: &[Piece]) -> Result<(), String> {
     let lost = wanted.iter().find(|piece| !found.contains(piece));
     let strange = found.iter().find(|piece| !wanted.contains(piece));
-    ensure(lost.is_none() && strange.is_none(), || match (lost, strange) {
-        (Some(lost), Some(strange)) => format!("an export has {strange:?} and lacks {lost:?}"),
-        (Some(lost), None) => format!("an export lacks {lost:?}"),
-        _ => format!("an export has {strange:?}, which nobody wrote"),
-    })?;
-    ensure(found.len() == wanted.len(), || "an export has a piece twice".into())?;
     let wrong = found.windows(2).find(|two| in_order(&two[0], &two[1]).is_gt());
-    ensure(wrong.is_none(), || format!("an export is out of order: {wrong:?}"))
+    let told = match (lost, strange, wrong) {
+        (Some(lost), Some(strange), _) => format!("an export has {strange:?} and lacks {lost:?}"),
+        (Some(lost), None, _) => format!("an export lacks {lost:?}"),
+        (None, Some(strange), _) => format!("an export has {strange:?}, which nobody wrote"),
+        (None, None, _) if found.len() != wanted.len() => "an export has a piece twice".to_owned(),
+        (None, None, Some(wrong)) => format!("an export is out of order: {wrong:?}"),
+        (None, None, None) => return Ok(()),
+    };
+    Err(told.chars().take(1500).collect())
 }
 
 fn without(store: Store) -> Outcome {
