@@ -87,6 +87,9 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         suite::store::CASES,
         suite::store_many::CASES,
         suite::store_outbox::CASES,
+        suite::store_file::CASES,
+        suite::store_copy::CASES,
+        suite::store_digests::CASES,
         suite::audit::CASES,
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 //! instance from one case to the next.
 
 use std::cell::OnceCell;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -64,12 +65,26 @@ impl Subject {
 
     /// The configuration to use: the operator's, or the plug-in's example with its places moved into the scratch folder.
     pub(crate) fn config(&self) -> Result<Value, String> {
+        Ok(moved(self.given()?, &self.scratch.display().to_string()))
+    }
+
+    /// The same with its places moved into a folder of another name; `None` when it has no places that could be moved.
+    pub(crate) fn elsewhere(&self, name: &str) -> Result<Option<Elsewhere>, String> {
+        let folder = self.scratch.join(name);
+        let config = moved(self.given()?, &folder.display().to_string());
+        if config == self.config()? {
+            return Ok(None);
+        }
+        fs::create_dir_all(&folder).map_err(|error| format!("no scratch folder: {error}"))?;
+        Ok(Some(Elsewhere { config, folder }))
+    }
+
+    fn given(&self) -> Result<Value, String> {
         let config = match &self.config {
             Some(config) => config.clone(),
             None => self.description()?.get("example_config").cloned().unwrap_or(Value::Null),
         };
-        let config = if config.is_null() { Value::Object(serde_json::Map::new()) } else { config };
-        Ok(moved(config, &self.scratch.display().to_string()))
+        Ok(if config.is_null() { Value::Object(serde_json::Map::new()) } else { config })
     }
 
     /// An instance of a hasher with that configuration.
@@ -81,8 +96,42 @@ impl Subject {
 
     /// An instance of a store or sink with that configuration.
     pub(crate) fn service(&self) -> Result<Service, String> {
+        self.service_with(&self.config()?)
+    }
+
+    /// An instance of a store or sink with another configuration.
+    pub(crate) fn service_with(&self, config: &Value) -> Result<Service, String> {
         let host = Host::leak(Shape::Exact);
-        made(Service::create(self.factory()?, host, self.config()?.to_string().as_bytes()))
+        made(Service::create(self.factory()?, host, config.to_string().as_bytes()))
+    }
+}
+
+/// A second place for what the plug-in keeps.
+pub(crate) struct Elsewhere {
+    /// The configuration that names it.
+    pub(crate) config: Value,
+    /// All of its places are below this folder, which is there.
+    pub(crate) folder: PathBuf,
+}
+
+impl Elsewhere {
+    /// The one file that the configuration names; `None` when it names none or several.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let mut found = places(&self.config, &self.folder.display().to_string());
+        if found.len() == 1 { found.pop() } else { None }
+    }
+}
+
+/// What the texts of a configuration say from `folder` on, up to the options of a URL.
+fn places(config: &Value, folder: &str) -> Vec<PathBuf> {
+    match config {
+        Value::String(text) => {
+            let from = text.find(folder).map(|at| &text[at..]);
+            from.and_then(|place| place.split('?').next()).map(PathBuf::from).into_iter().collect()
+        }
+        Value::Array(items) => items.iter().flat_map(|item| places(item, folder)).collect(),
+        Value::Object(members) => members.values().flat_map(|value| places(value, folder)).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -133,6 +182,18 @@ pub(crate) fn status_name(status: patd_abi::Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_a_configuration_is_found_in_a_url_and_only_when_there_is_one() {
+        let of = |config| {
+            let folder = PathBuf::from("/tmp/x");
+            Elsewhere { config: serde_json::json!({ "a": config, "n": 1 }), folder }.file()
+        };
+        assert_eq!(of(serde_json::json!("sqlite:///tmp/x/y.db?mode=rw")), Some("/tmp/x/y.db".into()));
+        assert_eq!(of(serde_json::json!(["/tmp/x/y", "other"])), Some("/tmp/x/y".into()));
+        assert_eq!(of(serde_json::json!(["/tmp/x/y", "/tmp/x/z"])), None);
+        assert_eq!(of(serde_json::json!("postgres://host/x")), None);
+    }
 
     #[test]
     fn an_example_is_moved_into_the_scratch_folder_and_foreign_placeholders_stay() {

@@ -12,6 +12,9 @@ pub(crate) mod running;
 pub(crate) mod service;
 pub(crate) mod service_end;
 pub(crate) mod store;
+pub(crate) mod store_copy;
+pub(crate) mod store_digests;
+pub(crate) mod store_file;
 pub(crate) mod store_many;
 pub(crate) mod store_outbox;
 

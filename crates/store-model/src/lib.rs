@@ -4,6 +4,7 @@
 //! It must never be fast, durable or clever: it says in the simplest way what [`patd_proto::store`] means. No IO, no clock.
 #![forbid(unsafe_code)]
 
+mod copy;
 mod outbox;
 mod query;
 
@@ -14,11 +15,15 @@ use patd_proto::store::{Applied, Changes, Conflict, DeadLetter, Expect, Row, Row
 use patd_proto::wire::Nat;
 use uuid::Uuid;
 
+pub use copy::{in_order, tally};
+
 /// A store in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     rows: HashMap<RowKey, Row>,
     events: Vec<Event>,
+    /// Of the events, in the same order.
+    positions: Vec<u64>,
     applied: HashSet<Uuid>,
     cursors: HashMap<(String, Option<Scope>), u64>,
     letters: BTreeMap<(String, u64), DeadLetter>,
@@ -86,6 +91,7 @@ impl Memory {
             if self.events.iter().any(|known| known.id == event.id) {
                 return Err(Stop::Rule(Conflict::Unique("events_id".into())));
             }
+            self.positions.push(self.positions.last().map_or(1, |last| last + 1));
             self.events.push(event.clone());
         }
         Ok(())

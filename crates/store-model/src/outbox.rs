@@ -14,9 +14,9 @@ impl Memory {
         cursor(scope).max(cursor(None))
     }
 
-    fn waiting(&self, scope: Option<Scope>, after: u64) -> impl Iterator<Item = Waiting> {
-        let all = (1..).zip(&self.events);
-        let all = all.map(|(at, event)| Waiting { position: Nat(at), event: event.clone() });
+    pub(crate) fn waiting(&self, scope: Option<Scope>, after: u64) -> impl Iterator<Item = Waiting> {
+        let all = self.positions.iter().zip(&self.events);
+        let all = all.map(|(at, event)| Waiting { position: Nat(*at), event: event.clone() });
         all.filter(move |waiting| {
             waiting.position.0 > after && scope.is_none_or(|scope| scope == Scope::of(&waiting.event))
         })

@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use patd_proto::rows::{
     Event, Invitation, MemberState, Membership, Password, Session, Site, Token, Totp, User,
 };
-use patd_proto::store::{EventFilter, Found, Member, Query, Row, RowKey, TokenAndSession};
+use patd_proto::store::{
+    DigestGroup, Digests, EventFilter, Found, Member, Query, Row, RowKey, TokenAndSession,
+};
 use patd_proto::wire::{Micros, Nat};
 use uuid::Uuid;
 
@@ -60,6 +62,30 @@ fn passes(filter: &EventFilter, event: &Event) -> bool {
 }
 
 impl Memory {
+    /// Counts live digests by their text up to the salt. A digest without parts is a group with others that have none.
+    #[must_use]
+    pub fn digests(&self, request: &Digests) -> Vec<DigestGroup> {
+        let live: Vec<&str> = match request.site {
+            None => self.passwords().map(|password| password.digest.0.as_str()).collect(),
+            Some(site) => self
+                .tokens()
+                .filter(|token| token.site == site && token.ended.is_none())
+                .map(|token| token.digest.0.as_str())
+                .collect(),
+        };
+        let cut = |text: &'_ str| text.rsplit_once('$').map_or("", |(before, _)| before).to_owned();
+        let mut groups: Vec<(String, DigestGroup)> = Vec::new();
+        for text in live {
+            let sample = cut(text);
+            let made = cut(&sample);
+            match groups.iter_mut().find(|(known, _)| *known == made) {
+                Some((_, group)) => group.count.0 += 1,
+                None => groups.push((made, DigestGroup { sample, count: Nat(1) })),
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
     /// Answers a query.
     #[must_use]
     pub fn query(&self, query: &Query) -> Found {

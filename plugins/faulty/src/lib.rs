@@ -7,7 +7,9 @@
 
 mod answers;
 mod config;
+mod copies;
 mod hasher;
+mod journal;
 mod outbox;
 mod process;
 mod sin;

@@ -7,8 +7,9 @@ use patd_proto::store::{
 use patd_proto::wire::Nat;
 use patd_sdk::Failure;
 
+use crate::journal::Line;
 use crate::sin::Sin;
-use crate::store::{FaultyStore, Line, Open, read, write};
+use crate::store::{FaultyStore, Open, read, write};
 
 impl FaultyStore {
     pub(crate) fn outbox(&self, open: &mut Open, op: u32, payload: &[u8]) -> Result<Vec<u8>, Failure> {

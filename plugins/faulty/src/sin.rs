@@ -275,4 +275,32 @@ sins! {
     LeasesTwice = "leases_twice",
     /// Keeps nothing on stable storage.
     Forgets = "forgets",
+
+    // Stores: schema, copies and counts.
+    /// MIGRATE starts anew, without rows.
+    MigrateForgets = "migrate_forgets",
+    /// Opens what a newer version wrote.
+    TakesNewerSchema = "takes_newer_schema",
+    /// Backs up nothing.
+    BackupEmpty = "backup_empty",
+    /// Backs up the last change without its rows.
+    BackupTorn = "backup_torn",
+    /// Writes a backup over what is there.
+    BackupOverwrites = "backup_overwrites",
+    /// Makes backups that anybody can read.
+    BackupForAll = "backup_for_all",
+    /// Leaves the last row out of an export, and out of its count.
+    ExportLosesARow = "export_loses_a_row",
+    /// Exports backwards.
+    ExportUnordered = "export_unordered",
+    /// Imports into a store that has rows.
+    ImportIntoFull = "import_into_full",
+    /// Imports tokens as if they were new.
+    ImportRenumbers = "import_renumbers",
+    /// Keeps what an import that failed has brought.
+    ImportKeepsPart = "import_keeps_part",
+    /// Counts a digest that is not there.
+    DigestsWrong = "digests_wrong",
+    /// Tells a digest as its sample.
+    DigestsTold = "digests_told",
 }

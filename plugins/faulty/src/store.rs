@@ -2,47 +2,46 @@
 //! it is answered, so that it survives being killed.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use patd_proto::rows::Event;
 use patd_proto::store::{
-    Applied, ApplyReply, ApplyRequest, Changes, Conflict, DeadLettersForget, Empty, Expect, Found, OutboxAck,
-    OutboxLease, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Write, op,
+    Applied, ApplyReply, ApplyRequest, Changes, Conflict, Empty, Expect, Found, Query, QueryReply,
+    QueryRequest, Row, SCHEMA, Start, Write, op,
 };
 use patd_sdk::{Completion, Context, Failure, Request, Service, ServiceDescription, flags};
 use patd_store_model::Memory;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::answers::Answers;
 use crate::config::{self, Config};
 use crate::hasher::linger;
+use crate::journal::Line;
 use crate::sin::Sin;
 
 /// The misbehaving store.
 pub struct FaultyStore {
     pub(crate) config: Config,
     answers: Answers,
-    journal: PathBuf,
+    pub(crate) journal: PathBuf,
     open: Mutex<Option<Open>>,
 }
 
 pub(crate) struct Open {
     pub(crate) memory: Memory,
-    journal: File,
+    pub(crate) journal: File,
     changes: u64,
+    /// What an import that has not ended has brought.
+    pub(crate) importing: Option<Memory>,
 }
 
-/// A line of the journal.
-#[derive(Serialize, Deserialize)]
-pub(crate) enum Line {
-    Change(Box<Changes>),
-    Cursor(OutboxAck),
-    Forget(DeadLettersForget),
-    Lease(OutboxLease),
+impl Open {
+    pub(crate) fn new(memory: Memory, journal: File) -> Self {
+        Self { memory, journal, changes: 0, importing: None }
+    }
 }
 
 impl Service for FaultyStore {
@@ -91,16 +90,13 @@ impl FaultyStore {
                 Ok(Vec::new())
             }
             op::HEALTH => write(&Empty { schema: SCHEMA }),
-            op::SCHEMA_STATUS | op::MIGRATE => write(&SchemaStatus {
-                schema: SCHEMA,
-                location: "memory".into(),
-                applied: vec!["m0001".into()],
-                pending: if self.config.now() == Sin::PendingForEver {
-                    vec!["m0002".into()]
-                } else {
-                    Vec::new()
-                },
-            }),
+            op::SCHEMA_STATUS => self.schema(),
+            op::MIGRATE => {
+                if let (Sin::MigrateForgets, Some(open)) = (self.config.now(), &mut *self.open()) {
+                    open.memory = Memory::default();
+                }
+                self.schema()
+            }
             op::APPLY => {
                 let request: ApplyRequest = self.with_open(|_| read(payload))?;
                 write(&ApplyReply { schema: SCHEMA, applied: self.apply(request.changes)? })
@@ -126,39 +122,12 @@ impl FaultyStore {
             op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
                 self.with_open(|open| self.outbox(open, op, payload))
             }
+            op::BACKUP..=op::DIGESTS => self.with_open(|open| self.copies(open, op, payload)),
             other => {
                 self.with_open(|_| Ok(()))?;
                 Err(Failure::unsupported(other))
             }
         }
-    }
-
-    /// Reads the journal; a last line that a kill cut short was never answered, and goes.
-    fn recover(&self) -> Result<Open, Failure> {
-        let failed = |error: std::io::Error| Failure::unavailable(format!("the journal: {error}"));
-        let mut memory = Memory::default();
-        let mut whole = 0;
-        if let Ok(file) = File::open(&self.journal) {
-            let mut lines = BufReader::new(file);
-            let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-                if !line.ends_with(b"\n") {
-                    break;
-                }
-                match serde_json::from_slice(&line) {
-                    Ok(Line::Change(changes)) => drop(memory.apply(&changes)),
-                    Ok(Line::Cursor(request)) => memory.outbox_ack(&request),
-                    Ok(Line::Forget(request)) => drop(memory.dead_letters_forget(&request)),
-                    Ok(Line::Lease(request)) => drop(memory.outbox_lease(&request)),
-                    Err(_) => break,
-                }
-                whole += line.len() as u64;
-                line.clear();
-            }
-        }
-        let journal = File::options().create(true).append(true).open(&self.journal).map_err(failed)?;
-        journal.set_len(whole).map_err(failed)?;
-        Ok(Open { memory, journal, changes: 0 })
     }
 
     fn apply(&self, changes: Changes) -> Result<Applied, Failure> {
@@ -196,15 +165,6 @@ impl FaultyStore {
             }
             Ok(applied)
         })
-    }
-
-    pub(crate) fn keep(&self, open: &mut Open, line: &Line) -> Result<(), Failure> {
-        let mut line = write(line)?;
-        line.push(b'\n');
-        open.journal
-            .write_all(&line)
-            .and_then(|()| open.journal.sync_data())
-            .map_err(|error| Failure::timeout(format!("{}: {error}", self.journal.display())))
     }
 
     /// Reads, thinks, writes: whoever comes between is overwritten.

@@ -2,8 +2,8 @@
 
 use patd_abi::status;
 use patd_proto::rows::{
-    Actor, Ended, Event, EventDetail, MemberState, Membership, Password, Policy, Session, SessionEpochs,
-    SessionKind, SessionToken, Site, SiteState, Token, TokenEpochs, Told, Totp, User,
+    Actor, Ended, Event, EventDetail, Invitation, InvitationKind, MemberState, Membership, Password, Policy,
+    Session, SessionEpochs, SessionKind, SessionToken, Site, SiteState, Token, TokenEpochs, Told, Totp, User,
 };
 use patd_proto::store::{
     Applied, ApplyReply, ApplyRequest, Changes, Conflict, Found, OutboxAck, OutboxBatch, OutboxTake, Query,
@@ -14,12 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::running::{Running, bytes};
+use super::running::{Answer, Running, bytes};
 use crate::case::ensure;
-use crate::subject::{Subject, status_name};
+use crate::subject::{Elsewhere, Subject, status_name};
 
 pub(crate) const DAY: i64 = 86_400_000_000;
 pub(crate) const NOW: i64 = 1_763_000_000_000_000;
+/// Ids of the tokens and sessions of pairs lie this far above their changes.
+const TOKENS: u128 = 1 << 40;
+const SESSIONS: u128 = 2 << 40;
 
 /// A started store.
 pub(crate) struct Store {
@@ -31,13 +34,41 @@ impl Store {
         Ok(Self { running: Running::start(subject)? })
     }
 
+    /// A store in another place.
+    pub(crate) fn start_at(subject: &Subject, place: &Elsewhere) -> Result<Self, String> {
+        Ok(Self { running: Running::start_with(subject, &place.config)? })
+    }
+
     /// One request, which must be answered OK.
     pub(crate) fn exchange<T: DeserializeOwned>(
         &self,
         op: u32,
         request: &impl Serialize,
     ) -> Result<T, String> {
+        Self::read(op, &self.running.ask(op, &bytes(request))?)
+    }
+
+    /// One request of an optional operation; `None` when the store does without it.
+    pub(crate) fn optional<T: DeserializeOwned>(
+        &self,
+        op: u32,
+        request: &impl Serialize,
+    ) -> Result<Option<T>, String> {
         let answer = self.running.ask(op, &bytes(request))?;
+        if answer.status == status::UNSUPPORTED { Ok(None) } else { Self::read(op, &answer).map(Some) }
+    }
+
+    /// One request, which must be answered INVALID, with why.
+    pub(crate) fn refused(&self, op: u32, request: &impl Serialize, what: &str) -> Result<String, String> {
+        let answer = self.running.ask(op, &bytes(request))?;
+        ensure(answer.status == status::INVALID, || {
+            format!("{what} is answered {}, INVALID is asked for", status_name(answer.status))
+        })?;
+        ensure(!answer.detail.is_empty(), || format!("{what} is refused without a detail"))?;
+        Ok(String::from_utf8_lossy(&answer.detail).into_owned())
+    }
+
+    fn read<T: DeserializeOwned>(op: u32, answer: &Answer) -> Result<T, String> {
         ensure(answer.status == status::OK, || {
             format!(
                 "operation {op} answers {}: {}",
@@ -88,6 +119,11 @@ impl Store {
             Found::Tokens(mut found) => Ok(found.pop()),
             other => Err(format!("the query for a token is answered with {other:?}")),
         }
+    }
+
+    /// Whether the token and the session of [`pair`] are there.
+    pub(crate) fn has_pair(&self, number: u128) -> Result<[bool; 2], String> {
+        Ok([self.token(TOKENS + number)?.is_some(), self.has_session(SESSIONS + number)?])
     }
 
     pub(crate) fn has_session(&self, number: u128) -> Result<bool, String> {
@@ -245,6 +281,20 @@ pub(crate) fn totp(user: u128) -> Totp {
     }
 }
 
+pub(crate) fn invitation(number: u128, user: u128) -> Invitation {
+    Invitation {
+        id: id(number),
+        kind: InvitationKind::Join,
+        site: Some(id(1)),
+        user: id(user),
+        digest: Bytes(vec![7; 32]),
+        created_at: Micros(NOW),
+        expires_at: Micros(NOW + DAY),
+        spent_at: Some(Micros(NOW + 1)),
+        version: Nat(1),
+    }
+}
+
 pub(crate) fn event(number: u128) -> Event {
     Event {
         id: id(number),
@@ -287,4 +337,10 @@ pub(crate) fn insert_session(session: Session) -> Write {
 
 pub(crate) fn update_token(token: Token) -> Write {
     Write::Update(Row::Token(token))
+}
+
+/// A change that writes a token, its session and an event, which belong together.
+pub(crate) fn pair(number: u128) -> Changes {
+    let (minted, opened) = (token(TOKENS + number), session(SESSIONS + number, Some(TOKENS + number)));
+    change(number, vec![insert_token(minted), insert_session(opened)])
 }

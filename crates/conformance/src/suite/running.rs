@@ -36,17 +36,27 @@ pub(crate) struct Answer {
 impl Running {
     /// Makes an instance and starts it.
     pub(crate) fn start(subject: &Subject) -> Result<Self, String> {
-        let running = Self::made(subject)?;
+        Self::start_with(subject, &subject.config()?)
+    }
+
+    /// Makes an instance with another configuration and starts it.
+    pub(crate) fn start_with(subject: &Subject, config: &Value) -> Result<Self, String> {
+        let running = Self::made_with(subject, config)?;
         running.lifecycle(op::START, start_payload(subject.kind))?;
         Ok(running)
     }
 
     /// Makes an instance.
     pub(crate) fn made(subject: &Subject) -> Result<Self, String> {
+        Self::made_with(subject, &subject.config()?)
+    }
+
+    /// Makes an instance with another configuration.
+    pub(crate) fn made_with(subject: &Subject, config: &Value) -> Result<Self, String> {
         let described = subject.description()?["max_in_flight"].as_u64().unwrap_or(64);
         let max_in_flight = usize::try_from(described).unwrap_or(64).clamp(1, 4096);
         Ok(Self {
-            service: subject.service()?,
+            service: subject.service_with(config)?,
             kind: subject.kind,
             patience: subject.patience,
             max_in_flight,
@@ -136,10 +146,24 @@ impl Running {
         all
     }
 
+    /// Whether a plug-in may do without an operation.
+    pub(crate) fn is_optional(op: u32) -> bool {
+        matches!(op, op::EXPORT | op::IMPORT | op::DIGESTS)
+    }
+
     /// The kind's own operations that take a payload.
     pub(crate) fn own_ops(&self) -> &'static [u32] {
         match self.kind {
-            Kind::Store => &[op::QUERY, op::APPLY, op::OUTBOX_TAKE, op::OUTBOX_ACK],
+            Kind::Store => &[
+                op::QUERY,
+                op::APPLY,
+                op::OUTBOX_TAKE,
+                op::OUTBOX_ACK,
+                op::BACKUP,
+                op::EXPORT,
+                op::IMPORT,
+                op::DIGESTS,
+            ],
             Kind::Audit | Kind::Hasher => &[op::DELIVER],
         }
     }

@@ -90,6 +90,9 @@ fn nonsense(subject: &Subject) -> Outcome {
             [b"", b"[", b"null", b"{\"schema\":\"one\"}", b"{\"events\":7,\"\xff\":1}", &deep, &long];
         for payload in payloads {
             let answer = running.ask(*op, payload)?;
+            if Running::is_optional(*op) && answer.status == status::UNSUPPORTED {
+                continue;
+            }
             let shown = String::from_utf8_lossy(&payload[..payload.len().min(12)]).into_owned();
             ensure(answer.status == status::INVALID, || {
                 format!(

@@ -15,8 +15,8 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::rows::{
-    DAY, NOW, Store, change, ended, id, insert_session, insert_token, member, session, token, update_token,
-    user,
+    DAY, NOW, Store, change, ended, id, insert_session, insert_token, member, pair, session, token,
+    update_token, user,
 };
 use super::{STORE, VICTIM};
 use crate::case::{Case, Outcome, ensure, pass, pass_with};
@@ -346,10 +346,6 @@ fn model(subject: &Subject) -> Outcome {
 
 /// Writers of the victim.
 const WRITERS: u64 = 8;
-/// Ids of the victim's tokens and sessions lie this far above its changes.
-const TOKENS: u128 = 1 << 40;
-const SESSIONS: u128 = 2 << 40;
-
 /// Applies changes from several threads and prints the number of each as soon as it is answered, until it is killed.
 pub(crate) fn victim(subject: &Subject) {
     let Ok(store) = Store::start(subject) else { return };
@@ -360,15 +356,7 @@ pub(crate) fn victim(subject: &Subject) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let made = u128::from(number);
-                    let all = change(
-                        made,
-                        vec![
-                            insert_token(token(TOKENS + made)),
-                            insert_session(session(SESSIONS + made, Some(TOKENS + made))),
-                        ],
-                    );
-                    if store.done(&all).is_err() {
+                    if store.done(&pair(u128::from(number))).is_err() {
                         return;
                     }
                     let mut out = std::io::stdout().lock();
@@ -410,13 +398,13 @@ fn crash(subject: &Subject) -> Outcome {
         ensure(kept.contains(number), || format!("change {number} was answered and is gone after a kill"))?;
     }
     for number in &kept {
-        let whole = store.token(TOKENS + number)?.is_some() && store.has_session(SESSIONS + number)?;
-        ensure(whole, || format!("of change {number} only a part is there after a kill"))?;
+        let whole = store.has_pair(*number)?;
+        ensure(whole == [true; 2], || format!("of change {number} only a part is there after a kill"))?;
     }
     let last = kept.iter().max().copied().unwrap_or(0);
     for number in (1..last + 40).filter(|number| !kept.contains(number)) {
-        let torn = store.token(TOKENS + number)?.is_some() || store.has_session(SESSIONS + number)?;
-        ensure(!torn, || format!("change {number} is there without its event after a kill"))?;
+        let torn = store.has_pair(number)?;
+        ensure(torn == [false; 2], || format!("change {number} is there without its event after a kill"))?;
     }
     let count = kept.len();
     kept.sort_unstable();

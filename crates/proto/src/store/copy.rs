@@ -36,7 +36,7 @@ pub struct Exported {
     pub has: Option<Tally>,
 }
 
-/// IMPORT. The first of a copy finds an empty store, each adds its pieces as they are (versions and positions too), the
+/// IMPORT. The first of a copy finds an empty store (another is INVALID and stays as it is), each adds its pieces as they are (versions and positions too), the
 /// last one has `finish`. Until that is answered with OK nothing is kept: any failure, STOP or crash before takes
 /// everything back. New events get positions after those imported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,7 +60,8 @@ pub enum Piece {
     Event(Waiting),
     /// How far a sink has come, at most the position of the last event.
     Cursor {
-        /// Whose.
+        /// Whose: the sink's name for the cursor of all events, `name/directory` and `name/LUID` for that of a scope. Names
+        /// of sinks have no `/`.
         sink: String,
         /// Delivered up to here.
         through: Nat,

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::wire::Nat;
 
-/// DIGESTS: counts those of a site's tokens that are not ended, or of all passwords without a site.
+/// DIGESTS: counts those of a site's tokens that are not ended, or of all passwords without a site. Whether any hasher knows
+/// them is not asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Digests {
     /// [`SCHEMA`](super::SCHEMA).

@@ -34,7 +34,9 @@ pub mod op {
     pub const HEALTH: u32 = 3;
     /// [`super::Empty`] → [`super::SchemaStatus`].
     pub const SCHEMA_STATUS: u32 = 4;
-    /// Apply the pending migrations: [`super::Empty`] → [`super::SchemaStatus`].
+    /// Apply the pending migrations, as often as it comes: [`super::Empty`] → [`super::SchemaStatus`], with nothing pending.
+    /// Before START a store that migrates itself may answer INVALID. A database with a migration that the plug-in does not
+    /// know was written by a newer version: START and MIGRATE are INVALID then, name it in the detail and change nothing.
     pub const MIGRATE: u32 = 5;
     /// [`super::QueryRequest`] → [`super::QueryReply`].
     pub const QUERY: u32 = 256;
@@ -105,7 +107,9 @@ pub struct SchemaStatus {
     pub pending: Vec<String>,
 }
 
-/// BACKUP: a consistent copy into a file that does not exist yet.
+/// BACKUP: a consistent copy into a file that does not exist yet, beside requests of any kind. It has whatever was answered
+/// before, no part of a change, and can be read by its owner only. What is there already, even a symbolic link that leads
+/// nowhere, is INVALID and stays as it is. Where the configuration names a file, the copy in its place is a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Backup {
     /// [`SCHEMA`].
