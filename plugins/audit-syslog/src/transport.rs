@@ -9,10 +9,14 @@ use std::task::Poll;
 use patd_sdk::{Failure, Taken};
 use patd_sink_net::{Address, Stream, Tls};
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{UdpSocket, UnixDatagram, UnixStream};
 
 use crate::config::Place;
+
+/// Looks at a connection whose peer talks, at most.
+const MAX_LOOKS: u32 = 64;
 
 /// An open way to the daemon.
 enum Line {
@@ -167,6 +171,24 @@ async fn udp(address: &Address) -> Result<UdpSocket, Failure> {
 
 /// Whether the peer has closed the connection. A daemon sends nothing; what it sends all the same is dropped.
 async fn is_closed(stream: &mut Stream) -> bool {
+    for _ in 0..MAX_LOOKS {
+        // The system is asked: the runtime learns of a peer's end only when it looks for events next, and a message that was
+        // written until then would pass for sent.
+        match recv(stream.socket(), &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => return true,
+            Ok(_) if read_some(stream).await => return true,
+            Ok(_) => tokio::task::yield_now().await,
+            Err(Errno::AGAIN) => return false,
+            Err(Errno::INTR) => {}
+            Err(_) => return true,
+        }
+    }
+    // It does not stop talking.
+    false
+}
+
+/// Drops what has come, as far as the runtime knows of it; whether that was the end.
+async fn read_some(stream: &mut Stream) -> bool {
     let mut bytes = [0; 256];
     poll_fn(|context| {
         let mut buffer = ReadBuf::new(&mut bytes);

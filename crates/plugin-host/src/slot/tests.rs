@@ -376,7 +376,9 @@ async fn no_request_fails_while_instances_are_replaced_and_rolled_back() {
             .collect();
         for round in 0..30 {
             let sha256 = if round % 2 == 0 { "two" } else { "one" };
-            let prepared = slot.prepare(plan(number, sha256)).await.expect("is made");
+            // The workers leave little time for anything else.
+            let plan = InstancePlan { patience: Duration::from_secs(30), ..plan(number, sha256) };
+            let prepared = slot.prepare(plan).await.expect("is made");
             let switched = prepared.switch().await.expect("switches");
             if round % 3 == 0 {
                 switched.roll_back().await.expect("rolls back");
