@@ -159,6 +159,7 @@ const SINS: &[(How, &str, &str, Outcome)] = &[
     (Sin("one_cursor"), "store", "store.cursors", Failed),
     (Sin("loses_dead_letters"), "store", "store.dead-letters", Failed),
     (Sin("miscounts"), "store", "store.backlog", Failed),
+    (Sin("removes_too_much"), "store", "store.removal", Failed),
     (Sin("leases_twice"), "store", "store.leases", Failed),
     (Sin("lost_update"), "store", "store.race", Failed),
     (Sin("torn_reads"), "store", "store.snapshot", Failed),

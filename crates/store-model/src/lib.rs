@@ -19,6 +19,8 @@ use uuid::Uuid;
 pub struct Memory {
     rows: HashMap<RowKey, Row>,
     events: Vec<Event>,
+    /// Of each of them.
+    positions: Vec<u64>,
     applied: HashSet<Uuid>,
     cursors: HashMap<(String, Option<Scope>), u64>,
     letters: BTreeMap<(String, u64), DeadLetter>,
@@ -86,6 +88,8 @@ impl Memory {
             if self.events.iter().any(|known| known.id == event.id) {
                 return Err(Stop::Rule(Conflict::Unique("events_id".into())));
             }
+            // The newest event is never removed, so none is given twice.
+            self.positions.push(self.positions.last().copied().unwrap_or(0) + 1);
             self.events.push(event.clone());
         }
         Ok(())

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use patd_proto::rows::Event;
 use patd_proto::store::{
-    Applied, ApplyReply, ApplyRequest, Changes, Conflict, DeadLettersForget, Empty, Expect, Found, OutboxAck,
-    OutboxLease, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Write, op,
+    Applied, ApplyReply, ApplyRequest, Changes, Conflict, DeadLettersForget, Empty, EventsRemove, Expect,
+    Found, OutboxAck, OutboxLease, Query, QueryReply, QueryRequest, Row, SCHEMA, SchemaStatus, Start, Write,
+    op,
 };
 use patd_sdk::{Completion, Context, Failure, Request, Service, ServiceDescription, flags};
 use patd_store_model::Memory;
@@ -43,6 +44,7 @@ pub(crate) enum Line {
     Cursor(OutboxAck),
     Forget(DeadLettersForget),
     Lease(OutboxLease),
+    Remove(EventsRemove),
 }
 
 impl Service for FaultyStore {
@@ -123,7 +125,7 @@ impl FaultyStore {
                 };
                 write(&QueryReply { schema: SCHEMA, found })
             }
-            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
+            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::EVENTS_REMOVE => {
                 self.with_open(|open| self.outbox(open, op, payload))
             }
             other => {
@@ -150,6 +152,7 @@ impl FaultyStore {
                     Ok(Line::Cursor(request)) => memory.outbox_ack(&request),
                     Ok(Line::Forget(request)) => drop(memory.dead_letters_forget(&request)),
                     Ok(Line::Lease(request)) => drop(memory.outbox_lease(&request)),
+                    Ok(Line::Remove(request)) => drop(memory.events_remove(&request)),
                     Err(_) => break,
                 }
                 whole += line.len() as u64;
