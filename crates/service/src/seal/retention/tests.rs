@@ -222,3 +222,28 @@ proptest! {
         prop_assert!(bad.is_some(), "still to be seen");
     }
 }
+
+#[test]
+fn what_many_chains_of_one_store_have_let_go_does_not_hide_what_is_missing_in_one() {
+    let mut trail = Trail::new(false);
+    let sites: Vec<_> = (7..13).map(site).collect();
+    for commits in [250, 3] {
+        sites.iter().for_each(|of| (0..commits).for_each(|_| trail.commit(Some(*of))));
+        trail.seal();
+    }
+    let missing = trail.events.iter().rev().find(|(_, event)| Checkpoint::text(event).is_none());
+    let missing = missing.map(|(_, event)| id_of(event)).expect("an event");
+    let chains: Vec<_> = sites.iter().map(|of| Chain { directory: false, site: Some(*of) }).collect();
+    chains.iter().for_each(|chain| trail.chains.let_go(*chain, 2));
+    trail.seal();
+    trail.events.retain(|(position, _)| *position > 6 * 250);
+    let check = |events: &[(u64, Value)]| {
+        let mut checker = Checker::new(&trail.keys, Copy::Store, HashMap::new());
+        events.iter().for_each(|(position, event)| checker.event(*position, event));
+        checker.finish(&trail.heads()).first_bad
+    };
+    assert_eq!(check(&trail.events), None);
+    let cut: Vec<_> = trail.events.iter().filter(|(_, event)| id_of(event) != missing).cloned().collect();
+    let bad = check(&cut).expect("found");
+    assert_eq!((bad.fault, bad.id), (Fault::Dropped, Some(missing)));
+}
