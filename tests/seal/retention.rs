@@ -119,11 +119,13 @@ async fn old_events_go_through_kills_and_the_trail_verifies_before_during_and_af
         early = Some(cursor);
     }
 
-    let mut seen = 0;
-    for life in 0..KILLS {
+    let (mut seen, mut life) = (0, 0);
+    while life < KILLS || seen < 3 {
+        life += 1;
+        assert!(life < 5 * KILLS, "old events do not go");
         short.talk(3).await;
         #[expect(clippy::disallowed_methods, reason = "when to kill is no secret")]
-        let pause = Duration::from_millis(rand::rng().random_range(100..2500));
+        let pause = Duration::from_millis(rand::rng().random_range(100..3000));
         tokio::time::sleep(pause).await;
         daemon.kill();
         let stopped = verify(&daemon.config(), &[]);
@@ -133,8 +135,7 @@ async fn old_events_go_through_kills_and_the_trail_verifies_before_during_and_af
         let first = short.kept().first().cloned();
         seen += usize::from(first.as_ref().is_some_and(|first| *first != oldest));
     }
-    assert!(seen > 0, "no kill came while old events were going");
-    say(&format!("retention: {KILLS} kills, after {seen} of them old events were gone"));
+    say(&format!("retention: {life} kills, after {seen} of them old events were gone"));
 
     // Nobody talks any more: what may go goes, and what was let go goes entirely.
     let in_order = || {

@@ -47,6 +47,11 @@ pub(crate) struct Beginnings {
 }
 
 impl Beginnings {
+    /// Asks the sealer of a store to sign where a chain begins.
+    fn want(&self, store: &str, chain: Chain, begins: u64) {
+        self.wanted.lock().entry(store.to_owned()).or_default().insert(chain, begins);
+    }
+
     /// What is to be signed next in a store; asked for once.
     pub(crate) fn take_wanted(&self, store: &str) -> BTreeMap<Chain, u64> {
         self.wanted.lock().remove(store).unwrap_or_default()
@@ -141,7 +146,10 @@ impl Service {
                 remove(store, chain, through).await?;
             }
             let Some(begins) = found.begins else { return Ok(()) };
-            if !self.have_signed(store, chain, begins).await || whole {
+            self.sealers.beginnings.want(store.name(), chain, begins);
+            self.world.bell.notify_waiters();
+            // What goes then is little, and goes in the next round: nobody waits for each chain's checkpoint in turn.
+            if whole || !self.is_signed(store, chain, begins).await {
                 return Ok(());
             }
         }
@@ -170,11 +178,9 @@ impl Service {
         Ok(Terms { now: self.now(), keep, delivered, letter })
     }
 
-    /// Has the sealer sign where a chain begins; whether it did in time.
-    async fn have_signed(&self, store: &dyn Store, chain: Chain, begins: u64) -> bool {
+    /// Whether the sealer signs in time where a chain begins.
+    async fn is_signed(&self, store: &dyn Store, chain: Chain, begins: u64) -> bool {
         let beginnings = &self.sealers.beginnings;
-        beginnings.wanted.lock().entry(store.name().to_owned()).or_default().insert(chain, begins);
-        self.world.bell.notify_waiters();
         let until = Instant::now() + SIGNED_WITHIN;
         loop {
             let rung = beginnings.bell.notified();
