@@ -171,15 +171,50 @@ impl Drop for Mailbox {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn r8_grave_events_are_mailed_to_the_admins_of_their_site_and_to_nobody_else() {
+/// A daemon that mails events of these types.
+async fn with_mailbox(types: &str) -> (Mailbox, Stage) {
     let mailbox = Mailbox::open();
     let config = format!(
         "{{ smtp = \"smtp://127.0.0.1:{}\", starttls = \"off\", from = \"patd <patd@patd.example>\" }}",
         mailbox.port
     );
-    let section = format!("plugin = \"audit-email\"\ntypes = [\"patd.user.*\"]\nconfig = {config}");
+    let section = format!("plugin = \"audit-email\"\ntypes = [\"{types}\"]\nconfig = {config}");
     let stage = with_sink("mail", &section).await;
+    (mailbox, stage)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_leaked_token_is_mailed_once_and_nobody_else_is() {
+    let (mailbox, stage) = with_mailbox("patd.notice.token_leaked").await;
+    let mut people = Vec::new();
+    for name in ["ann", "ben"] {
+        let person = stage.person("acme", "Creator").await;
+        let session = stage.session(&person, "acme", Kind::Interactive).await;
+        let profile = json!({"email": format!("{name}@people.example")});
+        stage.call("PATCH", "/v1/me", Some(&session), Some(&profile)).await.expect(200);
+        people.push((stage.mint(&person, "acme").await, person));
+    }
+    let admin = json!({"email": "admin@acme.example"});
+    stage.call("PATCH", "/v1/me", Some(stage.admin("acme")), Some(&admin)).await.expect(200);
+    // Twice, as scanners do; and the other one afterwards, before whose mail all others must have come.
+    for number in [0, 0, 1] {
+        let (token, _) = &people[number];
+        let body = json!({"tokens": [token.secret]});
+        stage.call("POST", "/v1/leaks", None, Some(&body)).await.expect(202);
+        until("it is revoked", async || stage.use_token(token, "acme").await.status == 401).await;
+    }
+    for (name, (token, owner)) in ["ann", "ben"].into_iter().zip(&people) {
+        let mail = tokio::task::block_in_place(|| mailbox.next());
+        assert_eq!(mail["recipients"], json!([format!("{name}@people.example")]), "{mail}");
+        let text = mail["text"].as_str().expect("a text");
+        assert!(text.contains("leaked") && text.contains(&token.name), "{} is told: {text}", owner.username);
+        assert!(!mail.to_string().contains(&token.secret[30..]), "the secret is in the mail");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_grave_events_are_mailed_to_the_admins_of_their_site_and_to_nobody_else() {
+    let (mailbox, stage) = with_mailbox("patd.user.*").await;
     for site in ["acme", "globex"] {
         let profile = json!({"email": format!("{site}@admins.example"), "full_name": format!("{site}\u{202e} \"host\"")});
         stage.call("PATCH", "/v1/me", Some(stage.admin(site)), Some(&profile)).await.expect(200);

@@ -2,6 +2,7 @@
 //! is named.
 
 mod attack;
+mod retention;
 mod trail;
 
 use std::time::Duration;

@@ -166,6 +166,11 @@
 #define PATD_OP_OUTBOX_LEASE 269
 
 /**
+ * Store: remove the oldest events.
+ */
+#define PATD_OP_EVENTS_REMOVE 270
+
+/**
  * Audit sink: take one batch of events.
  */
 #define PATD_OP_DELIVER 512

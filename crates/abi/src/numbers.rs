@@ -61,6 +61,8 @@ pub mod op {
     pub const DEAD_LETTERS_FORGET: u32 = 268;
     /// Store: which of several daemons brings a sink its events.
     pub const OUTBOX_LEASE: u32 = 269;
+    /// Store: remove the oldest events.
+    pub const EVENTS_REMOVE: u32 = 270;
     /// Audit sink: take one batch of events.
     pub const DELIVER: u32 = 512;
     /// Audit sink: put everything taken so far on stable storage.

@@ -159,6 +159,7 @@ const SINS: &[(How, &str, &str, Outcome)] = &[
     (Sin("one_cursor"), "store", "store.cursors", Failed),
     (Sin("loses_dead_letters"), "store", "store.dead-letters", Failed),
     (Sin("miscounts"), "store", "store.backlog", Failed),
+    (Sin("removes_too_much"), "store", "store.removal", Failed),
     (Sin("leases_twice"), "store", "store.leases", Failed),
     (Sin("migrate_forgets"), "store", "store.migrate", Failed),
     (Sin("takes_newer_schema"), "store", "store.newer-schema", Failed),

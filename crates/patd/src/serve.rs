@@ -25,7 +25,7 @@ use crate::log;
 use crate::reload::reload;
 use crate::seal_files::SealFiles;
 use crate::system::OsRandom;
-use crate::wiring::Running;
+use crate::wiring::{Running, span};
 
 /// How long threads that hang in a plug-in may hold up the end.
 pub(crate) const LEFT_BEHIND: Duration = Duration::from_secs(5);
@@ -72,6 +72,9 @@ async fn run(config: &Config, path: PathBuf, data_dir: &DataDir) -> Result<(), F
     running.config_path = Some(path);
     let seal = SealFiles::of(config);
     running.service.start_sealing(seal.signer(&OsRandom)?, Arc::new(seal));
+    if let Some(keep) = config.audit.keep {
+        running.service.keep_events_for(span(keep));
+    }
     let running = Arc::new(running);
     let limits = limits(config);
     let http = Arc::new(Http {

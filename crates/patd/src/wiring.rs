@@ -147,7 +147,7 @@ fn attempts(config: &Config, free: u32) -> limits::Attempts {
     limits::Attempts { free, first_delay: span(from.first_delay), max_delay: span(from.max_delay) }
 }
 
-fn span(from: patd_config::Span) -> Span {
+pub(crate) fn span(from: patd_config::Span) -> Span {
     Span(i64::try_from(from.duration().as_micros()).unwrap_or(i64::MAX))
 }
 

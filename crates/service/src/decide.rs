@@ -10,7 +10,7 @@ use patd_core::rules::{self, Context};
 
 use crate::error::{Error, Result};
 use crate::live::LiveSession;
-use crate::service::{Service, actor};
+use crate::service::{Service, actor, event_ids};
 use crate::view::{Caller, From};
 
 /// How often a use-case reads again after a conflict before it gives up.
@@ -42,8 +42,9 @@ impl Service {
 
     /// Asks a rule, with the time of now and fresh event ids.
     pub(crate) fn decide<T>(&self, actor: Actor, from: &From, rule: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        let mut fresh = || self.fresh_event_id();
-        rule(&mut Context { now: self.now(), actor, origin: from.clone(), event_id: &mut fresh })
+        let now = self.now();
+        let mut fresh = event_ids(now, &*self.random);
+        rule(&mut Context { now, actor, origin: from.clone(), event_id: &mut fresh })
     }
 
     /// As [`Self::decide`], for a signed-in caller.

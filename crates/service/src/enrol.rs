@@ -11,7 +11,7 @@ use patd_core::time::Timestamp;
 
 use crate::facts::{ask, nonsense};
 use crate::ports::{Found, Query, Random, Store};
-use crate::service::{event_id, random_uuid};
+use crate::service::{event_ids, random_uuid};
 use crate::start::{SitePlan, StartError};
 
 /// A site of the config with its row, and what a changed policy ends.
@@ -116,7 +116,7 @@ pub(crate) fn by_system<T>(
     now: Timestamp,
     rule: impl FnOnce(&mut Context<'_>) -> T,
 ) -> T {
-    let mut fresh = || event_id(now, random);
+    let mut fresh = event_ids(now, random);
     rule(&mut Context { now, actor: Actor::System, origin: Origin::default(), event_id: &mut fresh })
 }
 

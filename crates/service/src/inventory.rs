@@ -22,6 +22,9 @@ const WEEK: Span = Span::days(7);
 /// From 1970-01-01, a Thursday, to the Monday after.
 const FIRST_MONDAY: Span = Span::days(4);
 
+/// How long the notice of a week must be in the store, so that another start in that week knows that its admins were told.
+pub(crate) const TOLD_FOR: Span = Span::days(8);
+
 /// When each site was counted last.
 #[derive(Default)]
 pub(crate) struct Inventories(Mutex<HashMap<SiteLuid, Timestamp>>);

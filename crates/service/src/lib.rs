@@ -34,6 +34,7 @@ mod recipients;
 pub mod reconfigure;
 pub mod redeem;
 mod relay;
+mod retention;
 pub mod schemes;
 pub mod seal;
 pub mod sealer;

@@ -336,6 +336,8 @@ pub trait Store: Send + Sync {
     ) -> Answer<Result<Vec<DeadLetter>, StoreError>>;
     /// Forgets dead letters of a sink by their positions; how many there were.
     fn dead_letters_forget(&self, sink: &str, positions: Vec<u64>) -> Answer<Result<u64, StoreError>>;
+    /// Removes the oldest events of a scope up to a position, at most `limit`; how many there were.
+    fn events_remove(&self, scope: Scope, through: u64, limit: u32) -> Answer<Result<u64, StoreError>>;
     /// Claims leases for `holder` and gives some back; who holds each of the claimed ones then.
     fn outbox_lease(
         &self,

@@ -23,7 +23,7 @@ use crate::ports::{Found, Outlet, Query, Store};
 use crate::service::{Service, derived_event_id};
 
 /// The relay's cursor in each store; no sink of the config can have this name.
-const CURSOR: &str = "@relay";
+pub(crate) const CURSOR: &str = "@relay";
 /// Events read at once.
 const BATCH: u32 = 256;
 /// How long the relay waits for the bell before it looks anyway.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud_event::event_json;
 use crate::error::{Error, Result};
 use crate::ports::{Store, Waiting};
+use crate::retention::Beginnings;
 use crate::seal::canonical::hash;
 use crate::seal::chain::{Chains, Notes, Read};
 use crate::seal::checkpoint::{self, Chain, Checkpoint, Leaf};
@@ -84,6 +85,7 @@ impl Signer {
 pub(crate) struct Sealers {
     of: OnceLock<(ArcSwap<Signer>, Arc<dyn SealNotes>)>,
     running: Mutex<HashMap<String, (CancellationToken, JoinHandle<()>)>>,
+    pub(crate) beginnings: Beginnings,
 }
 
 impl Service {
@@ -213,6 +215,9 @@ impl Service {
     /// Reads what is new, seals what waits, and notes how far it is.
     async fn seal_once(self: &Arc<Self>, sealer: &mut Sealer, store: &Arc<dyn Store>) -> Result<()> {
         self.read_store(sealer, store).await?;
+        for (chain, begins) in self.sealers.beginnings.take_wanted(store.name()) {
+            sealer.chains.let_go(chain, begins);
+        }
         while sealer.chains.is_waiting() {
             let before = sealer.chains.heads();
             let events = self.checkpoints(sealer);
@@ -233,6 +238,8 @@ impl Service {
             self.notes(store, move |kept, name| kept.keep(name, &text)).await?;
             sealer.noted = notes;
         }
+        // Known to be durable, with its note: what was let go may be removed.
+        self.sealers.beginnings.signed(store.name(), sealer.chains.beginnings());
         Ok(())
     }
 

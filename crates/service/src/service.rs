@@ -122,6 +122,17 @@ pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
     EventId(time_ordered(now, random))
 }
 
+/// The ids of one decision's events: each the one before plus one (RFC 9562 §6.2, method 2), so that a listing shows events of
+/// one moment in the order in which they were made.
+pub(crate) fn event_ids(now: Timestamp, random: &dyn Random) -> impl FnMut() -> EventId {
+    let mut next = time_ordered(now, random).as_u128();
+    move || {
+        let id = EventId(Uuid::from_u128(next));
+        next += 1;
+        id
+    }
+}
+
 /// A time-ordered event id that is the same for the same time and source, and does not show the source.
 pub(crate) fn derived_event_id(millis: u64, source: &[u8]) -> EventId {
     let digest = Sha256::digest(source);

@@ -91,6 +91,7 @@ impl Memory {
             if self.events.iter().any(|known| known.id == event.id) {
                 return Err(Stop::Rule(Conflict::Unique("events_id".into())));
             }
+            // The newest event is never removed, so none is given twice.
             self.positions.push(self.positions.last().map_or(1, |last| last + 1));
             self.events.push(event.clone());
         }

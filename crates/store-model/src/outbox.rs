@@ -1,8 +1,8 @@
 //! What the outbox means.
 
 use patd_proto::store::{
-    DeadLetter, DeadLettersAsk, DeadLettersForget, LeaseSeen, OutboxAck, OutboxAsk, OutboxLease,
-    OutboxStatus, OutboxTake, SCHEMA, Scope, Waiting,
+    DeadLetter, DeadLettersAsk, DeadLettersForget, EventsRemove, LeaseSeen, OutboxAck, OutboxAsk,
+    OutboxLease, OutboxStatus, OutboxTake, SCHEMA, Scope, Waiting,
 };
 use patd_proto::wire::Nat;
 
@@ -73,6 +73,19 @@ impl Memory {
             self.letters.remove(&(request.sink.clone(), position.0));
         }
         (before - self.letters.len()) as u64
+    }
+
+    /// Removes the oldest events of a scope, but never the newest of all; how many there were.
+    pub fn events_remove(&mut self, request: &EventsRemove) -> u64 {
+        let newest = self.positions.last().copied().unwrap_or(0);
+        let through = request.through.0.min(newest.saturating_sub(1));
+        let oldest = self.waiting(Some(request.scope), 0).map(|waiting| waiting.position.0);
+        let gone: Vec<u64> = oldest.take_while(|at| *at <= through).take(request.limit as usize).collect();
+        let stays: Vec<bool> = self.positions.iter().map(|at| !gone.contains(at)).collect();
+        let mut of_events = stays.iter();
+        self.events.retain(|_| of_events.next() == Some(&true));
+        self.positions.retain(|at| !gone.contains(at));
+        gone.len() as u64
     }
 
     /// Grants and takes back leases.

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 
-use patd_proto::store::{Changes, DeadLettersForget, OutboxAck, OutboxLease, Piece, SCHEMA, SchemaStatus};
+use patd_proto::store::{
+    Changes, DeadLettersForget, EventsRemove, OutboxAck, OutboxLease, Piece, SCHEMA, SchemaStatus,
+};
 use patd_sdk::Failure;
 use patd_store_model::Memory;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ pub(crate) enum Line {
     Cursor(OutboxAck),
     Forget(DeadLettersForget),
     Lease(OutboxLease),
+    Remove(EventsRemove),
     Import(Vec<Piece>),
     /// The migrations; the first line.
     Schema(Vec<String>),
@@ -44,6 +47,7 @@ impl FaultyStore {
                     Ok(Line::Cursor(request)) => memory.outbox_ack(&request),
                     Ok(Line::Forget(request)) => drop(memory.dead_letters_forget(&request)),
                     Ok(Line::Lease(request)) => drop(memory.outbox_lease(&request)),
+                    Ok(Line::Remove(request)) => drop(memory.events_remove(&request)),
                     Ok(Line::Import(pieces)) => {
                         memory.import(pieces);
                     }

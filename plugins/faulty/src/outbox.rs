@@ -1,8 +1,8 @@
 //! Sins of a store against the outbox.
 
 use patd_proto::store::{
-    DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten, Empty, OutboxAck, OutboxAsk,
-    OutboxBatch, OutboxLease, OutboxLeases, OutboxTake, SCHEMA, op,
+    DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten, Empty, EventsRemove, EventsRemoved,
+    OutboxAck, OutboxAsk, OutboxBatch, OutboxLease, OutboxLeases, OutboxTake, SCHEMA, op,
 };
 use patd_proto::wire::Nat;
 use patd_sdk::Failure;
@@ -68,6 +68,15 @@ impl FaultyStore {
                 let leases = open.memory.outbox_lease(&request);
                 self.keep(open, &Line::Lease(request))?;
                 write(&OutboxLeases { schema: SCHEMA, leases })
+            }
+            op::EVENTS_REMOVE => {
+                let mut request: EventsRemove = read(payload)?;
+                if sin == Sin::RemovesTooMuch {
+                    request.through = Nat(u64::MAX);
+                }
+                let removed = Nat(open.memory.events_remove(&request));
+                self.keep(open, &Line::Remove(request))?;
+                write(&EventsRemoved { schema: SCHEMA, removed })
             }
             other => Err(Failure::unsupported(other)),
         }

@@ -271,6 +271,8 @@ sins! {
     LosesDeadLetters = "loses_dead_letters",
     /// Counts the events of all sites as waiting.
     Miscounts = "miscounts",
+    /// Removes events beyond what was asked.
+    RemovesTooMuch = "removes_too_much",
     /// Gives a lease to whoever asks.
     LeasesTwice = "leases_twice",
     /// Keeps nothing on stable storage.

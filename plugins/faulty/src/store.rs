@@ -119,7 +119,7 @@ impl FaultyStore {
                 };
                 write(&QueryReply { schema: SCHEMA, found })
             }
-            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
+            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::EVENTS_REMOVE => {
                 self.with_open(|open| self.outbox(open, op, payload))
             }
             op::BACKUP..=op::DIGESTS => self.with_open(|open| self.copies(open, op, payload)),

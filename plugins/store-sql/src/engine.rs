@@ -168,6 +168,18 @@ impl Engine {
         }
     }
 
+    /// Removes the oldest events of a scope up to a position, but never the newest event of all; how many there were.
+    ///
+    /// # Errors
+    /// [`Error`] when it could not be made durable.
+    pub async fn events_remove(&self, scope: Scope, through: Nat, limit: u32) -> Result<u64, Error> {
+        let through = outbox::position(through);
+        match self.write(writer::Task::Remove { scope, through, limit }).await? {
+            writer::Done::Removed(count) => Ok(count),
+            _ => Err(strange()),
+        }
+    }
+
     /// Claims leases on pumps and gives some back; who holds each of the claimed ones then.
     ///
     /// # Errors

@@ -157,6 +157,38 @@ pub(crate) async fn forget<C: ConnectionTrait>(db: &C, sink: &str, positions: &[
     Ok(forgotten)
 }
 
+/// Removes the oldest events of a scope; how many there were.
+pub(crate) async fn remove<C: ConnectionTrait>(
+    db: &C,
+    scope: Scope,
+    through: i64,
+    limit: u32,
+) -> Result<u64, DbErr> {
+    let newest: Option<i64> = event::Entity::find()
+        .select_only()
+        .column(event::Column::Position)
+        .order_by_desc(event::Column::Position)
+        .into_tuple()
+        .one(db)
+        .await?;
+    // SQLite gives the position after the greatest one that is there.
+    let through = through.min(newest.unwrap_or(0) - 1);
+    let gone: Vec<i64> = waiting(0, Some(scope))
+        .filter(event::Column::Position.lte(through))
+        .select_only()
+        .column(event::Column::Position)
+        .order_by_asc(event::Column::Position)
+        .limit(u64::from(limit))
+        .into_tuple()
+        .all(db)
+        .await?;
+    for some in gone.chunks(CHUNK) {
+        let these = event::Column::Position.is_in(some.iter().copied());
+        event::Entity::delete_many().filter(these).exec(db).await?;
+    }
+    Ok(gone.len() as u64)
+}
+
 /// Grants what can be granted and takes back what is given back; who holds each of the claimed leases then.
 pub(crate) async fn lease<C: ConnectionTrait>(
     db: &C,

@@ -3,8 +3,8 @@
 use patd_proto::describe::ServiceDescription;
 use patd_proto::store::{
     ApplyReply, ApplyRequest, Backup, DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten,
-    DigestGroups, Digests, Empty, Export, Import, OutboxAck, OutboxAsk, OutboxBatch, OutboxLease,
-    OutboxLeases, OutboxTake, QueryReply, QueryRequest, SCHEMA, Start, op,
+    DigestGroups, Digests, Empty, EventsRemove, EventsRemoved, Export, Import, OutboxAck, OutboxAsk,
+    OutboxBatch, OutboxLease, OutboxLeases, OutboxTake, QueryReply, QueryRequest, SCHEMA, Start, op,
 };
 use patd_sdk::{AsyncService, Context, Failure, flags};
 use serde::Serialize;
@@ -90,7 +90,7 @@ impl AsyncService for SqlStore {
                 let request: ApplyRequest = read(&payload)?;
                 write(&ApplyReply { schema: SCHEMA, applied: engine.apply(request.changes).await? })
             }
-            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::OUTBOX_LEASE => {
+            op::OUTBOX_TAKE..=op::OUTBOX_ACK | op::OUTBOX_STATUS..=op::EVENTS_REMOVE => {
                 outbox(engine, op, &payload).await
             }
             op::BACKUP => {
@@ -157,6 +157,11 @@ async fn outbox(engine: &Engine, op: u32, payload: &[u8]) -> Result<Vec<u8>, Fai
             let OutboxLease { holder, claims, release, .. } = read(payload)?;
             let leases = engine.outbox_lease(holder, claims, release).await?;
             write(&OutboxLeases { schema: SCHEMA, leases })
+        }
+        op::EVENTS_REMOVE => {
+            let EventsRemove { scope, through, limit, .. } = read(payload)?;
+            let removed = patd_proto::wire::Nat(engine.events_remove(scope, through, limit).await?);
+            write(&EventsRemoved { schema: SCHEMA, removed })
         }
         other => Err(Failure::unsupported(other)),
     }

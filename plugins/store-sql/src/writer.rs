@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use patd_proto::store::{Applied, Changes, Conflict, LeaseClaim, LeaseSeen, Row, RowKey};
+use patd_proto::store::{Applied, Changes, Conflict, LeaseClaim, LeaseSeen, Row, RowKey, Scope};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -37,6 +37,8 @@ pub(crate) enum Done {
     Cursor,
     /// So many dead letters were forgotten.
     Forgotten(u64),
+    /// So many events were removed.
+    Removed(u64),
     /// Who holds the leases.
     Leases(Vec<LeaseSeen>),
 }
@@ -59,6 +61,12 @@ pub(crate) enum Task {
     Forget {
         sink: String,
         positions: Vec<i64>,
+    },
+    /// Removes the oldest events of a scope.
+    Remove {
+        scope: Scope,
+        through: i64,
+        limit: u32,
     },
     /// Claims and gives back leases.
     Lease {
@@ -194,6 +202,9 @@ async fn carry_out(whole: &DatabaseTransaction, group: &[Job]) -> Result<Vec<Out
             }
             Task::Forget { sink, positions } => {
                 Ok(Done::Forgotten(outbox::forget(whole, sink, positions).await?))
+            }
+            Task::Remove { scope, through, limit } => {
+                Ok(Done::Removed(outbox::remove(whole, *scope, *through, *limit).await?))
             }
             Task::Lease { holder, claims, release } => {
                 let leases = outbox::lease(whole, *holder, claims, release).await?;

@@ -91,6 +91,10 @@ fn bad_values_of_log_limits_and_plugins_are_refused() {
     check("[log]\nformat = 'xml'", 2, "log.format", "unknown variant");
     check("[log]\nlevel = 'loud'", 2, "log.level", "unknown variant");
     check("[audit]\nsigning_key = 'audit.key'", 2, "audit.signing_key", "absolute");
+    check("[audit]\n\nkeep = '9s'", 3, "audit.keep", "at least");
+    check("[audit]\nkeep = '400'", 2, "audit.keep", "no duration");
+    check("[audit]\nkeep = 400", 2, "audit.keep", "invalid type");
+    check("[audit]\nkeep = '40000d'", 2, "audit.keep", "no duration");
     check("[limits]\nattempts_per_account = 0", 2, "limits.attempts_per_account", "at least 1");
     check("[limits]\nattempts_per_address = 0", 2, "limits.attempts_per_address", "at least 1");
     check("[limits]\nfirst_delay = '0s'", 2, "limits.first_delay", "longer than nothing");

@@ -1,9 +1,9 @@
-//! What a store promises of the outbox: order, cursors, dead letters, the backlog, leases.
+//! What a store promises of the outbox: order, cursors, dead letters, the backlog, removal, leases.
 
 use patd_proto::store::{
-    DeadLetter, DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten, LeaseClaim, LeaseSeen,
-    OutboxAck, OutboxAsk, OutboxBatch, OutboxLease, OutboxLeases, OutboxStatus, OutboxTake, SCHEMA, Scope,
-    Waiting, op,
+    DeadLetter, DeadLetters, DeadLettersAsk, DeadLettersForget, DeadLettersForgotten, EventsRemove,
+    EventsRemoved, LeaseClaim, LeaseSeen, OutboxAck, OutboxAsk, OutboxBatch, OutboxLease, OutboxLeases,
+    OutboxStatus, OutboxTake, SCHEMA, Scope, Waiting, op,
 };
 use patd_proto::wire::{Micros, Nat};
 
@@ -32,6 +32,12 @@ pub(crate) const CASES: &[Case] = &[
         dead_letters,
     ),
     Case::of(STORE, "store.backlog", "what waits for a sink and site is counted", backlog),
+    Case::of(
+        STORE,
+        "store.removal",
+        "the oldest events of a scope are removed as asked, and nothing else",
+        removal,
+    ),
     Case::of(
         STORE,
         "store.leases",
@@ -207,6 +213,52 @@ fn backlog(subject: &Subject) -> Outcome {
     acknowledge(&store, ONE, first.position, vec![letter])?;
     must_be(ONE, first.position, 1, Some(4), 1)?;
     must_be(TWO, Nat(0), 2, Some(2), 0)?;
+    store.stop()?;
+    pass()
+}
+
+fn removal(subject: &Subject) -> Outcome {
+    let store = Store::start(subject)?;
+    let remove = |store: &Store, scope, through, limit| {
+        let request = EventsRemove { schema: SCHEMA, scope, through, limit };
+        store.exchange::<EventsRemoved>(op::EVENTS_REMOVE, &request).map(|reply| reply.removed.0)
+    };
+    let must_remove = |store: &Store, scope, through, limit, wanted: u64| {
+        let removed = remove(store, scope, through, limit)?;
+        ensure(removed == wanted, || format!("{removed} events are removed instead of {wanted}"))
+    };
+    three_scopes(&store)?;
+    let all = store.take("hook", None, 100)?;
+    let letter = DeadLetter {
+        position: all[0].position,
+        event: all[0].event.clone(),
+        reason: String::new(),
+        at: Micros(NOW),
+    };
+    acknowledge(&store, ONE, all[0].position, vec![letter.clone()])?;
+    // Events 101 and 104 are of the first site; only the first lies before this position.
+    must_remove(&store, ONE, all[2].position, 100, 1)?;
+    must_remove(&store, ONE, all[2].position, 100, 0)?;
+    ensure(store.take("hook", None, 100)? == all[1..], || "another event is gone, or has moved".into())?;
+    must_remove(&store, TWO, all[4].position, 1, 1)?;
+    must_wait(&store, "hook", TWO, &[105])?;
+    store.stop()?;
+    let store = Store::start(subject)?;
+    let rest = store.take("hook", None, 100)?;
+    ensure(numbers(&rest) == [103, 104, 105, 106], || {
+        format!("after a restart {:?} are left", numbers(&rest))
+    })?;
+    // The newest event of all stays, so that its position is never given again.
+    must_remove(&store, Scope::Directory, Nat(u64::MAX >> 1), 100, 1)?;
+    let mut one = change(107, vec![insert_session(session(2007, None))]);
+    one.events[0].site = Some(id(1));
+    store.done(&one)?;
+    let newest = store.take("hook", Some(all[5].position.0), 100)?;
+    ensure(numbers(&newest) == [107], || "a position is given again".into())?;
+    must_wait(&store, "file", ONE, &[104, 107])?;
+    let asked = DeadLettersAsk { schema: SCHEMA, sink: "file".into(), scope: None, after: Nat(0), limit: 9 };
+    let letters = store.exchange::<DeadLetters>(op::DEAD_LETTERS, &asked)?.letters;
+    ensure(letters == [letter], || "a dead letter went with its event".into())?;
     store.stop()?;
     pass()
 }

@@ -23,7 +23,8 @@ use crate::state::Http;
 ///
 /// With `Accept: text/event-stream` the answer is a stream of server-sent events: `id` is the event's id, `event` its type, `data`
 /// the CloudEvent. It begins now, or after the event that `Last-Event-ID` (or `last_event_id`) names; each later event comes
-/// once, in the order of commits. When the caller's session or role ends, or the daemon stops, the last event is `end` and its
+/// once, in the order of commits. Events older than the operator keeps them are gone from both: a page beyond them is empty, and a
+/// stream that is to go on after one of them is refused (410). When the caller's session or role ends, or the daemon stops, the last event is `end` and its
 /// data the problem.
 #[utoipa::path(get, path = "/v1/sites/{site}/events", tag = "events",
     params(("site" = String, Path, description = "Content URL or LUID"),

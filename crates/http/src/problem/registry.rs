@@ -99,7 +99,7 @@ problems! {
     TotpState "totp-state" 409 "One-time codes stand otherwise"
         "See the detail: enrol, confirm or remove first.";
     UnknownEvent "unknown-event" 410 "The stream cannot go on after this event"
-        "Read what was missed from the listing, with `since`, then open the stream without `Last-Event-ID`.";
+        "It never was here, or it was removed because of its age. Read what was missed from the listing, with `since`, then open the stream without `Last-Event-ID`.";
     BodyTooLarge "body-too-large" 413 "The body is too large"
         "Send a smaller body.";
     UnsupportedMediaType "unsupported-media-type" 415 "The body has the wrong media type"

@@ -16,7 +16,7 @@ pub(super) fn refuse(in_force: &Config, new: &Config) -> Result<(), Failure> {
     }
     compare!(server: listen, management, public_url, data_dir, trusted_proxies);
     compare!(log: format, level);
-    compare!(audit: signing_key);
+    compare!(audit: signing_key, keep);
     compare!(
         limits: attempts_per_account,
         attempts_per_address,

@@ -248,6 +248,12 @@ impl Store for PluginStore {
         self.asking(op::DEAD_LETTERS_FORGET, request, counted)
     }
 
+    fn events_remove(&self, scope: Scope, through: u64, limit: u32) -> Answer<Result<u64, StoreError>> {
+        let (scope, through) = (outbox::scope_out(scope), Nat(through));
+        let request = contract::EventsRemove { schema: SCHEMA, scope, through, limit };
+        self.asking(op::EVENTS_REMOVE, request, |reply: contract::EventsRemoved| Ok(reply.removed.0))
+    }
+
     fn outbox_lease(
         &self,
         holder: Uuid,

@@ -66,6 +66,8 @@ pub mod op {
     pub const DEAD_LETTERS_FORGET: u32 = 268;
     /// [`super::OutboxLease`] → [`super::OutboxLeases`].
     pub const OUTBOX_LEASE: u32 = 269;
+    /// [`super::EventsRemove`] → [`super::EventsRemoved`].
+    pub const EVENTS_REMOVE: u32 = 270;
 }
 
 /// What a store instance is for; it need keep only that role's tables.

@@ -219,3 +219,26 @@ pub struct OutboxLeases {
     /// Who holds each of the claimed leases now, in the order of the claims.
     pub leases: Vec<LeaseSeen>,
 }
+
+/// EVENTS_REMOVE: the oldest events of a scope are no more, in one atomic write; cursors and dead letters stay as they are, and
+/// positions are never given again. It is told what may go and judges nothing; it never removes the newest event of all.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct EventsRemove {
+    /// [`SCHEMA`](super::SCHEMA).
+    pub schema: u32,
+    /// Only these events.
+    pub scope: Scope,
+    /// Only those up to this position.
+    pub through: Nat,
+    /// At most this many, those with the lowest positions.
+    pub limit: u32,
+}
+
+/// Answer to EVENTS_REMOVE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventsRemoved {
+    /// [`SCHEMA`](super::SCHEMA).
+    pub schema: u32,
+    /// How many there were of them; fewer than the limit when no more are left.
+    pub removed: Nat,
+}

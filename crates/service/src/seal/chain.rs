@@ -120,7 +120,7 @@ impl Chains {
     pub fn let_go(&mut self, chain: Chain, begins: u64) {
         if let Some(state) = self.chains.get_mut(&chain)
             && begins > state.begins.max(1)
-            && begins <= state.seq
+            && begins <= state.seq + 1
         {
             state.next_begins = Some(begins);
         }
@@ -130,6 +130,12 @@ impl Chains {
     #[must_use]
     pub fn begins(&self, chain: Chain) -> u64 {
         self.chains.get(&chain).map_or(1, |state| state.begins.max(1))
+    }
+
+    /// The same of all chains.
+    #[must_use]
+    pub fn beginnings(&self) -> BTreeMap<Chain, u64> {
+        self.chains.iter().map(|(chain, state)| (*chain, state.begins.max(1))).collect()
     }
 
     /// A chain that ends before what was noted of it was cut, or its store was put back. It goes on after what was noted,

@@ -14,7 +14,7 @@ use super::keys::Keys;
 pub use super::outcome::{Bad, Copy, Fault, Head, Outcome};
 use super::pool::{Entry, Pool, Put};
 
-/// Faults that are kept; the first one that counts is told.
+/// Faults that are kept of each chain, and of none; the first one that counts is told.
 const MAX_FAULTS: usize = 1000;
 /// Checkpoints that may wait for earlier ones.
 const MAX_EARLY: usize = 1024;
@@ -118,7 +118,9 @@ impl<'a> Checker<'a> {
     }
 
     fn push(&mut self, bad: Bad) {
-        if self.faults.len() < MAX_FAULTS {
+        // Those of a chain that are not faults after all must not keep another's from being told.
+        let chain = |bad: &Bad| bad.stretch.map(|(chain, _)| chain);
+        if self.faults.iter().filter(|known| chain(known) == chain(&bad)).count() < MAX_FAULTS {
             self.faults.push(bad);
         }
     }

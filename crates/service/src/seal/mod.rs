@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod keys;
 mod outcome;
 mod pool;
+pub mod retention;
 
 #[cfg(test)]
 mod tests;

@@ -23,16 +23,16 @@ fn key(byte: u8) -> SigningKey {
 }
 
 /// A store with its sealer.
-struct Trail {
-    keys: Keys,
+pub(super) struct Trail {
+    pub(super) keys: Keys,
     key: SigningKey,
     directory: bool,
-    events: Vec<(u64, Value)>,
-    chains: Chains,
+    pub(super) events: Vec<(u64, Value)>,
+    pub(super) chains: Chains,
     next_id: u128,
 }
 
-fn site(number: u128) -> SiteLuid {
+pub(super) fn site(number: u128) -> SiteLuid {
     SiteLuid(Uuid::from_u128(number))
 }
 
@@ -43,7 +43,7 @@ fn chain_of(directory: bool, event: &Value) -> Chain {
 }
 
 impl Trail {
-    fn new(directory: bool) -> Self {
+    pub(super) fn new(directory: bool) -> Self {
         let key = key(1);
         let keys = Keys::new(&key);
         Self {
@@ -56,12 +56,12 @@ impl Trail {
         }
     }
 
-    fn push(&mut self, event: Value) {
+    pub(super) fn push(&mut self, event: Value) {
         let position = self.events.last().map_or(1, |(position, _)| position + 1);
         self.events.push((position, event));
     }
 
-    fn commit(&mut self, of: Option<SiteLuid>) {
+    pub(super) fn commit(&mut self, of: Option<SiteLuid>) {
         let id = Uuid::from_u128(self.next_id);
         self.next_id += 1;
         let source = of.map_or_else(|| "/directory".to_owned(), |site| format!("/sites/{site}"));
@@ -70,7 +70,7 @@ impl Trail {
     }
 
     /// What the sealer does when it wakes.
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         self.read();
         while self.chains.is_waiting() {
             for event in self.checkpoints() {
@@ -80,7 +80,7 @@ impl Trail {
         }
     }
 
-    fn checkpoints(&self) -> Vec<Value> {
+    pub(super) fn checkpoints(&self) -> Vec<Value> {
         let mut previous = std::collections::HashMap::new();
         let mut all = Vec::new();
         for draft in self.chains.next(2) {
@@ -97,7 +97,7 @@ impl Trail {
         all
     }
 
-    fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         let after = self.chains.position();
         for (position, event) in self.events.iter().filter(|(position, _)| *position > after) {
             let checkpoint = Checkpoint::text(event).and_then(Checkpoint::parse);
@@ -111,12 +111,12 @@ impl Trail {
         }
     }
 
-    fn heads(&self) -> Vec<Head> {
+    pub(super) fn heads(&self) -> Vec<Head> {
         self.chains.heads()
     }
 }
 
-fn id_of(event: &Value) -> Uuid {
+pub(super) fn id_of(event: &Value) -> Uuid {
     event["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
 }
 

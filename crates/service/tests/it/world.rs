@@ -209,6 +209,10 @@ impl Store for Raced {
         self.inner.dead_letters_forget(sink, positions)
     }
 
+    fn events_remove(&self, scope: Scope, through: u64, limit: u32) -> Answer<Result<u64, StoreError>> {
+        self.inner.events_remove(scope, through, limit)
+    }
+
     fn outbox_lease(
         &self,
         holder: Uuid,

@@ -161,6 +161,34 @@ async fn dead_letters_are_kept_with_the_cursors_move_and_forgotten_one_by_one() 
 }
 
 #[tokio::test]
+async fn the_oldest_events_of_a_scope_are_removed_and_no_position_is_given_again() {
+    let store = scratch().await;
+    for n in 1..=6 {
+        store.done(change(n, vec![])).await;
+    }
+    let site = Scope::Site(id(1));
+    store.engine.outbox_ack("file", Some(site), Nat(2), &[letter(1, 1)]).await.expect("acknowledged");
+    let remove = async |scope, through, limit| {
+        store.engine.events_remove(scope, Nat(through), limit).await.expect("removed")
+    };
+    assert_eq!(remove(site, 4, 3).await, 3);
+    assert_eq!(remove(site, 4, 3).await, 1);
+    assert_eq!(remove(site, 4, 3).await, 0);
+    assert_eq!(remove(Scope::Directory, 6, 3).await, 0, "another scope");
+    assert_eq!(scoped(&store, "hook", site, None).await, [5, 6]);
+    // The cursor is behind what is left; what it counts is what is left.
+    let status = store.engine.outbox_status("file", site).await.expect("answers");
+    assert_eq!((status.through, status.waiting, status.dead), (Nat(2), Nat(2), Nat(1)));
+    assert_eq!(remove(site, u64::MAX, 9).await, 1, "the newest stays");
+    store.done(change(7, vec![])).await;
+    let events = store.engine.outbox_take("hook", None, None, 9).await.expect("answers");
+    let positions: Vec<_> = events.iter().map(|waiting| waiting.position.0).collect();
+    assert_eq!(positions, [6, 7]);
+    // The id of an event that is gone can be given again; whoever removes events sees to it that nobody does.
+    store.done(change(1, vec![])).await;
+}
+
+#[tokio::test]
 async fn a_lease_goes_to_another_only_when_it_was_given_back_or_not_renewed() {
     let store = scratch().await;
     let claim = async |holder, seen| {

@@ -32,6 +32,8 @@ pub(crate) struct Kept {
 #[derive(Default)]
 struct Inner {
     events: Vec<Event>,
+    /// Positions of events that were removed.
+    removed: HashSet<u64>,
     cursors: HashMap<Outlet, u64>,
     letters: BTreeMap<(String, u64), DeadLetter>,
     leases: HashMap<String, (Option<Uuid>, u64)>,
@@ -84,6 +86,7 @@ impl Inner {
 
     fn waiting(&self, scope: Option<Scope>, after: u64) -> Vec<Waiting> {
         let all = (1..).zip(&self.events).map(|(position, event)| Waiting { position, event: event.clone() });
+        let all = all.filter(|w| !self.removed.contains(&w.position));
         all.filter(|w| w.position > after && scope.is_none_or(|scope| scope == Scope::of(&w.event))).collect()
     }
 }
@@ -172,6 +175,15 @@ impl Store for Shelf {
             let before = inner.letters.len();
             inner.letters.retain(|(of, position), _| of != sink || !positions.contains(position));
             Ok((before - inner.letters.len()) as u64)
+        })
+    }
+
+    fn events_remove(&self, scope: Scope, through: u64, limit: u32) -> Answer<Result<u64, StoreError>> {
+        self.with(|inner| {
+            let oldest = inner.waiting(Some(scope), 0).into_iter().map(|w| w.position);
+            let gone: Vec<_> = oldest.take_while(|at| *at <= through).take(limit as usize).collect();
+            inner.removed.extend(&gone);
+            Ok(gone.len() as u64)
         })
     }
 
