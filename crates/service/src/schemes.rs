@@ -83,24 +83,28 @@ impl Share {
     }
 }
 
-/// Counts everywhere; a store that cannot count is told in the log and left out.
+/// Counts everywhere.
 pub(crate) async fn count<'a>(
     directory: &dyn Store,
     sites: impl Iterator<Item = (&'a dyn Store, &'a Site)>,
 ) -> Result<Vec<Share>> {
-    let mut shares = Vec::new();
-    let mut add = |store: &dyn Store, site: Option<&str>, groups: Option<Vec<DigestGroup>>| match groups {
-        Some(groups) => shares.extend(Share::all(site, groups)),
-        None => tracing::warn!(
-            store = store.name(),
-            "this store's plug-in cannot count digests: whether the hashers can check all of them is not known"
-        ),
-    };
-    add(directory, None, directory.digests(None).await?);
+    let mut shares = count_in(directory, None).await?;
     for (store, site) in sites {
-        add(store, Some(&site.key), store.digests(Some(site.luid)).await?);
+        shares.extend(count_in(store, Some(site)).await?);
     }
     Ok(shares)
+}
+
+/// Counts the tokens of a site, or all passwords. A store that cannot count is told in the log and has none.
+pub(crate) async fn count_in(store: &dyn Store, site: Option<&Site>) -> Result<Vec<Share>> {
+    let groups = store.digests(site.map(|site| site.luid)).await?;
+    if groups.is_none() {
+        tracing::warn!(
+            store = store.name(),
+            "this store's plug-in cannot count digests: whether the hashers can check all of them is not known"
+        );
+    }
+    Ok(Share::all(site.map(|site| site.key.as_str()), groups.unwrap_or_default()))
 }
 
 /// Refuses when a live digest could not be checked with these hashers.
