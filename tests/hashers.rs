@@ -1,6 +1,8 @@
 //! A site's hasher is changed by config, to each hasher that comes with patd, the one in C included: nobody is locked out, and
 //! what was made before is renewed at the next sign-in.
 
+mod change;
+
 use std::time::Duration;
 
 use serde_json::json;
