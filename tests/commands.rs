@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod copy;
+mod doctor;
 mod patctl;
 mod patd;
 mod refusals;

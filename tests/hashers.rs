@@ -1,6 +1,8 @@
 //! A site's hasher is changed by config, to each hasher that comes with patd, the one in C included: nobody is locked out, and
 //! what was made before is renewed at the next sign-in.
 
+mod change;
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -140,8 +142,19 @@ async fn a_key_that_live_tokens_need_leaves_only_when_they_are_renewed_or_given_
     let idle = stage.mint(&person, "acme").await;
 
     configure(&[("keyed", "two")], "");
-    let said = refused_reload(&stage.daemon);
+    // The key that is dropped never serves: not one sign-in meets it, and the instance stays the same one.
+    let before = generations(&stage.daemon);
+    let said = std::thread::scope(|threads| {
+        let refused = threads.spawn(|| (0..5).map(|_| refused_reload(&stage.daemon)).last());
+        tokio::task::block_in_place(|| {
+            while !refused.is_finished() {
+                tokio::runtime::Handle::current().block_on(stage.use_token(&token, "acme")).expect(201);
+            }
+        });
+        refused.join().expect("the reloads end").expect("the last one")
+    });
     assert!(said.contains("2 tokens of site `acme` under hmac-sha256 kid=one"), "{said}");
+    assert_eq!(generations(&stage.daemon), before);
     stage.use_token(&token, "acme").await.expect(201);
 
     configure(&[("keyed", "two"), ("old", "one")], "");
@@ -159,6 +172,16 @@ async fn a_key_that_live_tokens_need_leaves_only_when_they_are_renewed_or_given_
     stage.use_token(&idle, "acme").await.refused("401 credentials-rejected");
     stage.daemon.restart().await;
     stage.use_token(&token, "acme").await.expect(201);
+}
+
+/// Every instance with its generation.
+fn generations(daemon: &Daemon) -> Vec<(String, u64)> {
+    let plugins = daemon.patd(&["plugin", "list"]);
+    let one = |plugin: &serde_json::Value| {
+        let name = plugin["instance"].as_str().expect("a name").to_owned();
+        (name, plugin["generation"].as_u64().expect("a number"))
+    };
+    plugins.as_array().expect("a list").iter().map(one).collect()
 }
 
 /// Adds the hashers of the rounds before, whose digests may still be stored.

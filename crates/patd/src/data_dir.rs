@@ -19,6 +19,16 @@ pub(crate) struct DataDir {
     _lock: File,
 }
 
+/// Who has a folder that a command only looks at.
+pub(crate) enum Held {
+    /// There is no folder, or one in which no daemon was ever started.
+    New,
+    /// A running daemon.
+    Daemon,
+    /// This command, as long as it keeps this.
+    Here(DataDir),
+}
+
 /// Where the control socket of a data folder is.
 pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")
@@ -40,10 +50,25 @@ impl DataDir {
             .mode(0o600)
             .open(&file)
             .map_err(|e| Failure::io("open the lock file", &file, e))?;
+        Self::locked(path, lock)
+    }
+
+    /// Takes the lock of a folder that a daemon has used; makes nothing.
+    pub(crate) fn look(path: &Path) -> Result<Held, Failure> {
+        let file = path.join("patd.lock");
+        let lock = match OpenOptions::new().write(true).open(&file) {
+            Ok(lock) => lock,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Held::New),
+            Err(e) => return Err(Failure::io("open the lock file", &file, e)),
+        };
+        Ok(Self::locked(path, lock)?.map_or(Held::Daemon, Held::Here))
+    }
+
+    fn locked(path: &Path, lock: File) -> Result<Option<Self>, Failure> {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(Failure::io("lock", &file, e.into())),
+            Err(e) => Err(Failure::io("lock", &path.join("patd.lock"), e.into())),
         }
     }
 

@@ -17,6 +17,7 @@ use patd_service::error::Error;
 use patd_service::service::Service;
 use patd_service::view::Invited;
 
+use crate::facts::{Counted, Facts};
 use crate::failure::Failure;
 use crate::reload::reload;
 use crate::seal_files::SealFiles;
@@ -106,6 +107,8 @@ pub(crate) enum Operation {
         /// Public id.
         id: Uuid,
     },
+    /// `patd config check`: what stored digests were made with.
+    Digests,
     /// `patd doctor`.
     Doctor,
 }
@@ -243,28 +246,13 @@ pub(crate) async fn operate(running: &Arc<Running>, operation: Operation) -> Res
                 "ended_reason": token.ended.map(|(_, reason)| reason.as_str()),
             }))
         }
-        Operation::Doctor => {
-            let mut findings = service.readiness().await;
-            for (name, schema) in service.operator_stores().await.map_err(refused)? {
-                findings
-                    .extend(schema.pending.iter().map(|m| format!("store {name}: migration {m} is pending")));
-            }
-            let shares = service.shares().await.map_err(refused)?;
-            let digests: Vec<_> = shares
-                .iter()
-                .map(|share| {
-                    json!({
-                        "site": share.site, "kind": if share.site.is_some() { "token" } else { "password" },
-                        "scheme": share.made.scheme, "kid": share.made.kid, "count": share.count,
-                    })
-                })
-                .collect();
-            Ok(json!({
-                "digests": digests, "healthy": findings.is_empty(), "findings": findings,
-                "live_sessions": service.live_sessions(), "plugins": running.plugins(),
-            }))
-        }
+        Operation::Digests => told(&Counted::by(running).await?),
+        Operation::Doctor => told(&Facts::by(running).await),
     }
+}
+
+fn told(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|e| Failure::Refused(format!("the answer has no JSON: {e}")))
 }
 
 async fn dead_letters(
@@ -299,7 +287,7 @@ async fn dead_letters(
     }
 }
 
-fn refused(e: Error) -> Failure {
+pub(crate) fn refused(e: Error) -> Failure {
     Failure::Refused(match e {
         Error::Unavailable { cause } => format!("temporarily unavailable: {cause}"),
         other => other.to_string(),

@@ -1,7 +1,8 @@
 //! `patd reload` and SIGHUP: the config file is read again and put in force while requests run.
 //!
 //! In order: what can be refused without touching anything (the file, settings that need a restart, pins, new instances and
-//! their self-tests); exclusive instances, which can be refused and are started again then; shared ones; the service's part.
+//! their self-tests, stored digests that new hashers could not check); exclusive instances, which can be refused and are
+//! started again then; shared ones; the service's part.
 //! Any refusal undoes what was done before it, last first, so that a refused reload leaves everything as it was.
 
 mod report;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patd_config::Config;
+use patd_plugin_host::adapt::PluginHasher;
 use patd_plugin_host::{HasherSlot, InstancePlan, LoadError, ServiceSlot, Slot, Unit};
-use patd_service::ports::Store as _;
+use patd_service::ports::{HasherPlace, Store as _};
 use patd_service::reconfigure::NewConfig;
 use serde_json::Value;
 
@@ -145,6 +147,10 @@ async fn put_in_place(
         prepare(&opened.slot, plan, false, undo, report).await?;
     }
     gone(&before, &after, report);
+    let (abandoned, plans) = (config.plugins.abandoned_digests.clone(), site_plans(config)?);
+    // Before anything is switched: a hasher that drops a scheme in use must not serve for a single request.
+    let judged = running.service.judge_hashers(future_hashers(&after, undo), abandoned.clone(), &plans).await;
+    judged.map_err(|e| Failure::Refused(e.to_string()))?;
 
     undo.switch_exclusive().await.map_err(refused)?;
     undo.switch_shared().await.map_err(refused)?;
@@ -157,10 +163,10 @@ async fn put_in_place(
     undo.sections(&running.stores, wanted.sections, times, patience);
     let new = NewConfig {
         hashers: after.hasher_places(),
-        abandoned: config.plugins.abandoned_digests.clone(),
+        abandoned,
         password_hasher: config.defaults.password_hasher.to_string(),
         sinks: after.sink_ports(),
-        sites: site_plans(config)?,
+        sites: plans,
     };
     report.sites = running.service.reconfigure(new).await.map_err(|e| Failure::Refused(e.to_string()))?;
     report.generations(&running.plugins());
@@ -196,6 +202,18 @@ where
     report.note(&plan, Action::Replaced, Some(&old));
     undo.prepared(slot.prepare(plan).await.map_err(refused)?);
     Ok(true)
+}
+
+/// The hashers as they will be: those that are prepared in place of those that serve.
+fn future_hashers(after: &Inventory, undo: &Undo) -> Vec<Arc<dyn HasherPlace>> {
+    let prepared = undo.prepared_hashers();
+    let place = |slot: &Arc<HasherSlot>| -> Arc<dyn HasherPlace> {
+        match prepared.iter().find(|prepared| prepared.name() == slot.name()) {
+            Some(prepared) => Arc::new(prepared.clone()),
+            None => Arc::new(PluginHasher::new(Arc::clone(slot))),
+        }
+    };
+    after.hashers.iter().map(place).collect()
 }
 
 /// Notes the hashers and sinks that are gone.

@@ -9,6 +9,6 @@ pub mod replies;
 mod sink;
 mod store;
 
-pub use hasher::PluginHasher;
+pub use hasher::{PluginHasher, PreparedHasher};
 pub use sink::PluginSink;
 pub use store::{PluginStore, StoreRole};

@@ -106,7 +106,7 @@ enum State<U: Unit> {
 /// One instance with the requests inside it.
 struct Generation<U: Unit> {
     number: u64,
-    unit: U,
+    unit: Arc<U>,
     /// What it was made of.
     plan: Arc<InstancePlan>,
     flights: Flights,
@@ -248,7 +248,7 @@ impl<U: Unit> Slot<U> {
         CallError::Unavailable(format!("the plug-in instance {} is being replaced", self.name))
     }
 
-    fn generation(&self, unit: U, plan: Arc<InstancePlan>) -> Arc<Generation<U>> {
+    fn generation(&self, unit: Arc<U>, plan: Arc<InstancePlan>) -> Arc<Generation<U>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Arc::new(Generation { number, unit, plan, flights: Flights::default(), begun: now() })
     }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod checkup;
 pub mod cloud_event;
 pub mod dead_letters;
 mod decide;

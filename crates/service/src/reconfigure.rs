@@ -67,6 +67,34 @@ struct Ready {
 }
 
 impl Service {
+    /// Refuses hashers that could not check what is stored, before any of them serves. Stores of sites that come with the new
+    /// config are not open yet, and one that does not answer may be what the new config mends: [`Self::reconfigure`] asks
+    /// again, with them and with what was made meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`] says what nothing could check.
+    pub async fn judge_hashers(
+        &self,
+        hashers: Vec<Arc<dyn HasherPlace>>,
+        abandoned: Vec<String>,
+        plans: &[SitePlan],
+    ) -> std::result::Result<(), StartError> {
+        let sites = self.world.sites.load_full();
+        let rows: Vec<_> = sites.iter().map(|site| (&site.store, site.row.load_full())).collect();
+        let stay = rows.iter().filter(|(_, row)| plans.iter().any(|plan| plan.key == row.key));
+        let stay = stay.map(|(store, row)| (*store, Some(&**row)));
+        let mut shares = Vec::new();
+        for (store, site) in std::iter::once((&self.world.directory, None)).chain(stay) {
+            match schemes::count_in(&**store, site).await {
+                Ok(counted) => shares.extend(counted),
+                Err(error) => {
+                    tracing::warn!(store = store.name(), %error, "its digests are counted when it is replaced");
+                }
+            }
+        }
+        schemes::check(&self.hashers.instead(hashers, abandoned), &shares).await
+    }
+
     /// Takes a new config. A second call waits for the first.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ use crate::ports::{DigestGroup, Store};
 use crate::service::Service;
 use crate::start::StartError;
 
+/// What to do about digests that nothing can check.
+pub const REMEDY: &str = "keep the old hasher (or key) under another name until `patd doctor` shows no share of it, or give \
+                          these up for good by naming it in plugins.abandoned_digests";
 /// Between two counts for the metric.
 const ROUND: Duration = Duration::from_secs(300);
 
@@ -63,69 +66,104 @@ pub struct Share {
     /// How many.
     pub count: u64,
     /// Parameters of one of them, which no secret can be learnt from.
-    sample: String,
+    pub sample: String,
 }
 
 impl Share {
+    /// As it was counted elsewhere.
+    #[must_use]
+    pub fn counted(site: Option<String>, sample: String, count: u64) -> Self {
+        Self { site, made: Made::of(&sample), count, sample }
+    }
+
     fn all(site: Option<&str>, groups: Vec<DigestGroup>) -> Vec<Self> {
         let mut shares: BTreeMap<Made, Self> = BTreeMap::new();
         for DigestGroup { sample, count } in groups {
-            let made = Made::of(&sample);
-            let share = shares.entry(made.clone()).or_insert(Self {
-                site: site.map(str::to_owned),
-                made,
-                count: 0,
-                sample,
-            });
-            share.count += count;
+            let share = Self::counted(site.map(str::to_owned), sample, 0);
+            shares.entry(share.made.clone()).or_insert(share).count += count;
         }
         shares.into_values().collect()
     }
 }
 
-/// Counts everywhere; a store that cannot count is told in the log and left out.
+/// As operators are told of it.
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.site {
+            Some(site) => write!(f, "{} tokens of site `{site}` under {}", self.count, self.made),
+            None => write!(f, "{} passwords under {}", self.count, self.made),
+        }
+    }
+}
+
+/// Counts everywhere.
 pub(crate) async fn count<'a>(
     directory: &dyn Store,
     sites: impl Iterator<Item = (&'a dyn Store, &'a Site)>,
 ) -> Result<Vec<Share>> {
-    let mut shares = Vec::new();
-    let mut add = |store: &dyn Store, site: Option<&str>, groups: Option<Vec<DigestGroup>>| match groups {
-        Some(groups) => shares.extend(Share::all(site, groups)),
-        None => tracing::warn!(
-            store = store.name(),
-            "this store's plug-in cannot count digests: whether the hashers can check all of them is not known"
-        ),
-    };
-    add(directory, None, directory.digests(None).await?);
+    let mut shares = count_in(directory, None).await?;
     for (store, site) in sites {
-        add(store, Some(&site.key), store.digests(Some(site.luid)).await?);
+        shares.extend(count_in(store, Some(site)).await?);
     }
     Ok(shares)
 }
 
-/// Refuses when a live digest could not be checked with these hashers.
-pub(crate) async fn check(hashers: &Hashers, shares: &[Share]) -> std::result::Result<(), StartError> {
-    let mut missing = Vec::new();
+/// Counts the tokens of a site, or all passwords. A store that cannot count is told in the log and has none.
+///
+/// # Errors
+/// `Unavailable` when the store does not answer.
+pub async fn count_in(store: &dyn Store, site: Option<&Site>) -> Result<Vec<Share>> {
+    let groups = store.digests(site.map(|site| site.luid)).await?;
+    if groups.is_none() {
+        tracing::warn!(
+            store = store.name(),
+            "this store's plug-in cannot count digests: whether the hashers can check all of them is not known"
+        );
+    }
+    Ok(Share::all(site.map(|site| site.key.as_str()), groups.unwrap_or_default()))
+}
+
+/// What hashers make of stored digests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// Shares that none of them can check.
+    pub missing: Vec<String>,
+    /// Shares with a hasher that may be theirs and does not answer, and its reason.
+    pub unknown: Vec<String>,
+}
+
+impl Judgement {
+    /// Why these hashers are refused, if they are. What to do about it is [`REMEDY`].
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        (!self.missing.is_empty())
+            .then(|| format!("no entry of [hashers] can check {}", self.missing.join(", ")))
+    }
+}
+
+/// Holds stored digests against hashers; one of each is derived of nothing.
+pub async fn judge(hashers: &Hashers, shares: &[Share]) -> Judgement {
+    let mut judgement = Judgement::default();
     for share in shares {
         match hashers.checks(&share.made, &share.sample).await {
             Checks::Yes => {}
-            Checks::Unknown(why) => {
-                tracing::warn!(made_with = %share.made, why, "whether digests can be checked is not known");
-            }
-            Checks::No => missing.push(match &share.site {
-                Some(site) => format!("{} tokens of site `{site}` under {}", share.count, share.made),
-                None => format!("{} passwords under {}", share.count, share.made),
-            }),
+            Checks::Unknown(why) => judgement.unknown.push(format!("{share}: {why}")),
+            Checks::No => judgement.missing.push(share.to_string()),
         }
     }
-    if missing.is_empty() {
-        return Ok(());
+    judgement
+}
+
+/// Refuses when a live digest could not be checked with these hashers.
+pub(crate) async fn check(hashers: &Hashers, shares: &[Share]) -> std::result::Result<(), StartError> {
+    let judgement = judge(hashers, shares).await;
+    for unknown in &judgement.unknown {
+        tracing::warn!(unknown, "whether digests can be checked is not known");
     }
-    Err(StartError::Failed(format!(
-        "no entry of [hashers] can check {}: keep the old hasher (or key) under another name until `patd doctor` shows no \
-         share of it, or give these up for good by naming it in plugins.abandoned_digests",
-        missing.join(", ")
-    )))
+    match judgement.refusal() {
+        None => Ok(()),
+        Some(refusal) => Err(StartError::Failed(format!("{refusal}: {REMEDY}"))),
+    }
 }
 
 impl Service {

@@ -39,7 +39,7 @@ use crate::service::{Service, random_uuid};
 use crate::world::{SiteRuntime, Sites, World};
 
 /// A clock this far behind the newest event is refused (R4).
-const MAX_BEHIND: Span = Span::minutes(5);
+pub const MAX_BEHIND: Span = Span::minutes(5);
 /// Sessions read at once while the live table is filled.
 const LOAD_PAGE: u32 = 1000;
 

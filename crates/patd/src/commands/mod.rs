@@ -7,6 +7,7 @@ mod config;
 mod copy;
 mod dead_letters;
 mod describe;
+mod doctor;
 mod plugin;
 mod reload;
 mod site;
@@ -82,8 +83,13 @@ enum Command {
     /// Look at a token secret without asking anybody.
     #[command(subcommand)]
     Token(token::Command),
-    /// Check the config, the plug-ins and the stores, and say what is wrong.
-    #[command(after_help = "Example:\n  patd doctor --output json")]
+    /// Look at the data folder, secrets, disk, plug-ins, clock, stores, sinks and stored digests; each line is ok, warn or FAIL
+    /// with what to do. Changes nothing. Beside a running daemon it asks that one; to be run as its user.
+    #[command(
+        after_help = "Example:\n  patd doctor --output json\n\nExit codes: 0 all is ok or a warning, 1 something failed, 2 the config \
+                      file is wrong, 3 the doctor itself could not run. JSON: `healthy`, `lines` with `check`, `outcome` \
+                      (ok, warn, fail), `what` and `do`, `digests`, and of a running daemon `live_sessions` and `plugins`."
+    )]
     Doctor,
     /// Print every HTTP route with who may call it.
     #[command(after_help = "Example:\n  patd routes --output json")]
@@ -150,15 +156,7 @@ pub(crate) fn run(cli: Cli, config_named: bool) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(&context, command),
         Command::Plugin(command) => plugin::run(&context, command),
         Command::Reload => reload::run(&context),
-        Command::Doctor => {
-            let value = context.operate(Operation::Doctor)?;
-            context.print(&value);
-            if value["healthy"] == true {
-                Ok(())
-            } else {
-                Err(Failure::Refused("not healthy: see the findings".to_owned()))
-            }
-        }
+        Command::Doctor => doctor::run(&context),
         Command::Verify => verify::run(&context),
         Command::Token(command) => token::run(&context, &command),
         Command::Routes => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use patd_plugin_host::adapt::PreparedHasher;
 use patd_plugin_host::{
     HasherHandle, HasherSlot, LoadError, Prepared, ServiceHandle, ServiceSlot, SlotTimes, Switched,
 };
@@ -67,6 +68,15 @@ pub(super) struct Undo {
 impl Undo {
     pub(super) fn prepared(&mut self, prepared: impl Into<Pending>) {
         self.pending.push(prepared.into());
+    }
+
+    /// The hashers that wait for the switch.
+    pub(super) fn prepared_hashers(&self) -> Vec<PreparedHasher> {
+        let hasher = |pending: &Pending| match pending {
+            Pending::Hasher(prepared) => Some(PreparedHasher::of(prepared)),
+            Pending::Service(_) => None,
+        };
+        self.pending.iter().filter_map(hasher).collect()
     }
 
     pub(super) fn opened_hasher(&mut self, slot: Arc<HasherSlot>) {

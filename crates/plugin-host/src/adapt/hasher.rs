@@ -1,10 +1,11 @@
 //! The hasher port. Runs on the service's bounded pool; must never be called on an async thread.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use patd_service::ports::{CurrentHasher, HashError, Hasher, HasherPlace};
 
-use crate::{CallError, HasherHandle, HasherSlot, Lease};
+use crate::{CallError, HasherHandle, HasherSlot, Prepared};
 
 fn refused(error: CallError) -> HashError {
     match error {
@@ -13,10 +14,10 @@ fn refused(error: CallError) -> HashError {
     }
 }
 
-/// A hold on one generation.
-struct Held(Lease<HasherHandle>);
+/// A hold on one instance.
+struct Held<H>(H);
 
-impl Hasher for Held {
+impl<H: Deref<Target = HasherHandle> + Send + Sync> Hasher for Held<H> {
     fn name(&self) -> &str {
         self.0.name()
     }
@@ -63,5 +64,31 @@ impl HasherPlace for PluginHasher {
 
     fn unready(&self) -> Option<String> {
         self.0.unready()
+    }
+}
+
+/// A hasher that was prepared and does not serve yet, so that it can be judged by what it would have to check.
+#[derive(Debug, Clone)]
+pub struct PreparedHasher(Arc<HasherHandle>);
+
+impl PreparedHasher {
+    /// Looks at the instance that waits.
+    #[must_use]
+    pub fn of(prepared: &Prepared<HasherHandle>) -> Self {
+        Self(Arc::clone(prepared.unit()))
+    }
+}
+
+impl HasherPlace for PreparedHasher {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn current(&self) -> Result<CurrentHasher, HashError> {
+        Ok(CurrentHasher { generation: 0, hasher: Arc::new(Held(Arc::clone(&self.0))) })
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.0.is_quarantined().then(|| format!("the hasher {} is quarantined", self.0.name()))
     }
 }

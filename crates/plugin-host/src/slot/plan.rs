@@ -53,8 +53,8 @@ impl InstancePlan {
     }
 
     /// Makes an instance.
-    pub(super) async fn create<U: Unit>(self: &Arc<Self>) -> Result<U, LoadError> {
-        self.apart(U::create).await
+    pub(super) async fn create<U: Unit>(self: &Arc<Self>) -> Result<Arc<U>, LoadError> {
+        self.apart(U::create).await.map(Arc::new)
     }
 
     /// Calls into the plug-in. One that hangs keeps a thread of its own and nothing else.
@@ -81,7 +81,7 @@ impl InstancePlan {
     }
 
     /// Starts an instance; one that does not start is ended again.
-    pub(super) async fn start<U: Unit>(self: &Arc<Self>, unit: U) -> Result<U, NotStarted<U>> {
+    pub(super) async fn start<U: Unit>(self: &Arc<Self>, unit: Arc<U>) -> Result<Arc<U>, NotStarted<U>> {
         let started = match tokio::time::timeout(self.patience, unit.start(self)).await {
             Ok(started) => started,
             Err(_) => Err(self.refuse(
@@ -98,7 +98,7 @@ impl InstancePlan {
     }
 
     /// Makes and starts an instance.
-    pub(super) async fn make<U: Unit>(self: &Arc<Self>) -> Result<U, NotStarted<U>> {
+    pub(super) async fn make<U: Unit>(self: &Arc<Self>) -> Result<Arc<U>, NotStarted<U>> {
         let unit = self.create().await.map_err(|error| NotStarted { error, left: None })?;
         self.start(unit).await
     }
@@ -117,7 +117,7 @@ impl InstancePlan {
 pub(super) struct NotStarted<U> {
     pub(super) error: LoadError,
     /// The instance, where it has not ended either.
-    pub(super) left: Option<U>,
+    pub(super) left: Option<Arc<U>>,
 }
 
 impl fmt::Debug for InstancePlan {

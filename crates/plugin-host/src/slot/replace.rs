@@ -15,7 +15,7 @@ use crate::error::LoadError;
 pub struct Prepared<U: Unit> {
     slot: Arc<Slot<U>>,
     plan: Arc<InstancePlan>,
-    unit: U,
+    unit: Arc<U>,
     exclusive: bool,
     turn: OwnedMutexGuard<()>,
 }
@@ -55,6 +55,12 @@ impl<U: Unit> Slot<U> {
 }
 
 impl<U: Unit> Prepared<U> {
+    /// The new instance, for a look at what it can do before it serves. Whoever is inside it when it is given up keeps it from
+    /// being destroyed until then.
+    pub(crate) fn unit(&self) -> &Arc<U> {
+        &self.unit
+    }
+
     /// Whether the old one stops before this one starts, which may be refused.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {

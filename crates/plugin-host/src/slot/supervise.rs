@@ -142,7 +142,7 @@ impl<U: Unit> Slot<U> {
     }
 
     /// Nothing is in service; `left` of the last instance may still be there.
-    pub(super) fn down(self: &Arc<Self>, why: String, left: Option<U>) {
+    pub(super) fn down(self: &Arc<Self>, why: String, left: Option<Arc<U>>) {
         self.out_of_service();
         let Some(left) = left else {
             self.put(State::Down { why, free: true });
