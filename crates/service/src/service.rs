@@ -94,7 +94,7 @@ impl Service {
 
     /// A time-ordered event id (UUID version 7), so that listings merge by it.
     pub(crate) fn fresh_event_id(&self) -> EventId {
-        event_id(self.now(), &*self.random)
+        EventId(time_ordered(self.now(), &*self.random))
     }
 
     /// A time-ordered session id (UUID version 7), so that a store appends it instead of looking for its place.
@@ -115,11 +115,6 @@ pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
-}
-
-/// A time-ordered event id.
-pub(crate) fn event_id(now: Timestamp, random: &dyn Random) -> EventId {
-    EventId(time_ordered(now, random))
 }
 
 /// The ids of one decision's events: each the one before plus one (RFC 9562 §6.2, method 2), so that a listing shows events of
@@ -173,4 +168,25 @@ pub(crate) fn require_admin(caller: &Caller, site: SiteLuid) -> Result<()> {
 /// Refuses a caller that is neither a site admin of `site` nor `user` himself.
 pub(crate) fn require_admin_or_self(caller: &Caller, site: SiteLuid, user: UserLuid) -> Result<()> {
     if caller.site == site && caller.user == user { Ok(()) } else { require_admin(caller, site) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Same;
+
+    impl Random for Same {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn ids_of_one_decision_are_in_the_order_of_its_events() {
+        let mut fresh = event_ids(Timestamp(1_763_000_000_000_000), &Same);
+        let ids: Vec<Uuid> = (0..1000).map(|_| fresh().0).collect();
+        assert!(ids.is_sorted_by(|before, after| before < after));
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+    }
 }
