@@ -167,3 +167,25 @@ pub struct Event {
     /// The place in the order of commits, over all stores of one daemon; 0 until the change is handed to its store.
     pub seq: u64,
 }
+
+impl Event {
+    /// An event of patd itself, about nobody, from nowhere; what it tells besides is put into it.
+    #[must_use]
+    pub fn new(id: EventId, time: Timestamp, kind: EventType, site: Option<SiteLuid>) -> Self {
+        Self {
+            id,
+            time,
+            site,
+            kind,
+            actor: Actor::System,
+            user: None,
+            token: None,
+            session: None,
+            origin: Origin::default(),
+            reason: String::new(),
+            count: 1,
+            detail: None,
+            seq: 0,
+        }
+    }
+}

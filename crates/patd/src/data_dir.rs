@@ -29,9 +29,16 @@ pub(crate) enum Held {
     Here(DataDir),
 }
 
+/// Locked by whoever uses the folder.
+pub(crate) const LOCK: &str = "patd.lock";
+/// The daemon's own key.
+pub(crate) const KEY: &str = "patd.key";
+/// How commands reach the daemon.
+pub(crate) const SOCKET: &str = "control.sock";
+
 /// Where the control socket of a data folder is.
 pub(crate) fn control_socket(data_dir: &Path) -> PathBuf {
-    data_dir.join("control.sock")
+    data_dir.join(SOCKET)
 }
 
 impl DataDir {
@@ -42,7 +49,7 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .map_err(|e| Failure::io("make the data folder", path, e))?;
-        let file = path.join("patd.lock");
+        let file = path.join(LOCK);
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -55,7 +62,7 @@ impl DataDir {
 
     /// Takes the lock of a folder that a daemon has used; makes nothing.
     pub(crate) fn look(path: &Path) -> Result<Held, Failure> {
-        let file = path.join("patd.lock");
+        let file = path.join(LOCK);
         let lock = match OpenOptions::new().write(true).open(&file) {
             Ok(lock) => lock,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Held::New),
@@ -68,7 +75,7 @@ impl DataDir {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(Failure::io("lock", &path.join("patd.lock"), e.into())),
+            Err(e) => Err(Failure::io("lock", &path.join(LOCK), e.into())),
         }
     }
 
@@ -79,7 +86,7 @@ impl DataDir {
 
     /// Reads the key file, or makes it at the first start.
     pub(crate) fn key(&self, random: &dyn Random) -> Result<Zeroizing<[u8; 32]>, Failure> {
-        let path = self.path.join("patd.key");
+        let path = self.path.join(KEY);
         let if_read = "remove it and start again (every session ends, TOTP must be enrolled anew)";
         if let Some(key) = read_key(&path, if_read)? {
             return Ok(key);

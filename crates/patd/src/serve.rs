@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::control;
-use crate::data_dir::{DataDir, control_socket};
+use crate::data_dir::{self, DataDir, control_socket};
 use crate::failure::Failure;
 use crate::log;
 use crate::reload::reload;
@@ -45,7 +45,7 @@ pub(crate) fn serve(path: &Path, config: &Config) -> Result<(), Failure> {
     let data_dir = DataDir::lock(&config.server.data_dir)?.ok_or_else(|| {
         Failure::Start(format!(
             "another patd holds {}; stop it first, or use another data_dir",
-            config.server.data_dir.join("patd.lock").display()
+            config.server.data_dir.join(data_dir::LOCK).display()
         ))
     })?;
     let path = std::fs::canonicalize(path).map_err(|e| Failure::io("find", path, e))?;

@@ -62,19 +62,13 @@ impl Service {
             let events: Vec<_> = failures
                 .into_iter()
                 .map(|(failure, count)| Event {
-                    id: self.fresh_event_id(),
-                    time: now,
-                    site: Some(site),
-                    kind: EventType::SigninFailed,
                     actor: Actor::Anonymous,
                     user: failure.user,
                     token: failure.token,
-                    session: None,
                     origin: Origin { address: failure.address, user_agent: String::new() },
                     reason: failure.reason.to_owned(),
                     count,
-                    detail: None,
-                    seq: 0,
+                    ..Event::new(self.fresh_event_id(), now, EventType::SigninFailed, Some(site))
                 })
                 .collect();
             let Some(first) = events.first() else { continue };

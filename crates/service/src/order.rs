@@ -110,7 +110,7 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
-    use patd_core::event::{Actor, Event, EventType, Origin};
+    use patd_core::event::{Event, EventType};
     use patd_core::id::EventId;
     use patd_core::time::Timestamp;
     use uuid::Uuid;
@@ -121,20 +121,8 @@ mod tests {
     const OTHER: SiteLuid = SiteLuid(Uuid::from_u128(2));
 
     fn change(sites: &[SiteLuid], time: i64) -> Changes {
-        let event = |site: &SiteLuid| Event {
-            id: EventId(Uuid::nil()),
-            time: Timestamp(time),
-            site: Some(*site),
-            kind: EventType::TokenMinted,
-            actor: Actor::System,
-            user: None,
-            token: None,
-            session: None,
-            origin: Origin::default(),
-            reason: String::new(),
-            count: 1,
-            detail: None,
-            seq: 0,
+        let event = |site: &SiteLuid| {
+            Event::new(EventId(Uuid::nil()), Timestamp(time), EventType::TokenMinted, Some(*site))
         };
         let events = sites.iter().map(event).collect();
         Changes { id: Uuid::nil(), expect: Vec::new(), write: Vec::new(), events }

@@ -156,7 +156,7 @@ impl Service {
     }
 
     async fn terms(&self, store: &dyn Store, chain: Chain, keep: Span) -> Result<Terms> {
-        let scope = chain.site.map_or(Scope::Directory, Scope::Site);
+        let scope = Scope::from(chain.site);
         let mut delivered = u64::MAX;
         for feed in self.feeds() {
             let here = |(of, scopes): &(Arc<dyn Store>, Vec<Scope>)| {
@@ -204,7 +204,7 @@ async fn look(
     terms: &Terms,
     keys: &Keys,
 ) -> Result<(Found, bool)> {
-    let scope = chain.site.map_or(Scope::Directory, Scope::Site);
+    let scope = Scope::from(chain.site);
     let outlet = Outlet { sink: READER.to_owned(), scope: Some(scope) };
     let (mut oldest, mut after, mut count) = (Oldest::new(signed), 0, 0);
     while count < MOST {
@@ -234,7 +234,7 @@ async fn look(
 
 /// Removes a chain's events up to a position, some at a time.
 async fn remove(store: &dyn Store, chain: Chain, through: u64) -> Result<()> {
-    let scope = chain.site.map_or(Scope::Directory, Scope::Site);
+    let scope = Scope::from(chain.site);
     let mut all = 0;
     loop {
         let removed = store.events_remove(scope, through, BATCH).await?;
@@ -251,7 +251,6 @@ async fn remove(store: &dyn Store, chain: Chain, through: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use patd_core::event::{Actor, Origin};
     use patd_core::id::EventId;
     use proptest::prelude::*;
     use uuid::Uuid;
@@ -261,21 +260,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_767_225_600_000_000);
 
     fn event(kind: EventType, age: Span) -> Event {
-        Event {
-            id: EventId(Uuid::from_u128(1)),
-            time: NOW.minus(age),
-            site: None,
-            kind,
-            actor: Actor::System,
-            user: None,
-            token: None,
-            session: None,
-            origin: Origin::default(),
-            reason: String::new(),
-            count: 1,
-            detail: None,
-            seq: 1,
-        }
+        Event::new(EventId(Uuid::from_u128(1)), NOW.minus(age), kind, None)
     }
 
     proptest! {

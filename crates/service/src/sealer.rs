@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use patd_core::changes::Changes;
-use patd_core::event::{Actor, Detail, Event, EventType, Origin};
+use patd_core::event::{Detail, Event, EventType};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -269,21 +269,8 @@ impl Service {
             .map(|draft| {
                 let (chain, seq) = (draft.chain, draft.seq);
                 let previous = newest.get(&chain).copied().or_else(|| sealer.chains.newest(chain));
-                let mut event = Event {
-                    id: checkpoint::id(signer.keys.anchor(), chain, seq),
-                    time: self.now(),
-                    site: chain.site,
-                    kind: EventType::AuditCheckpoint,
-                    actor: Actor::System,
-                    user: None,
-                    token: None,
-                    session: None,
-                    origin: Origin::default(),
-                    reason: String::new(),
-                    count: 1,
-                    detail: None,
-                    seq: 0,
-                };
+                let id = checkpoint::id(signer.keys.anchor(), chain, seq);
+                let mut event = Event::new(id, self.now(), EventType::AuditCheckpoint, chain.site);
                 let text = checkpoint::sign(&draft.after(previous), &event_json(&event), &signer.key);
                 newest.insert(chain, checkpoint::hash_of(&text));
                 event.detail = Some(Box::new(Detail { seal: Some(text), ..Detail::default() }));

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use patd_proto::store::{Export, Exported, Piece, Row, RowKey, SCHEMA, Scope, Tally, Waiting};
+use patd_proto::store::{Export, Exported, Piece, Row, SCHEMA, Scope, Tally, Waiting};
 use patd_proto::wire::Nat;
 use uuid::Uuid;
 
@@ -100,18 +100,9 @@ fn kind(piece: &Piece) -> u8 {
 }
 
 /// A piece's key among those of its kind.
-fn key(piece: &Piece) -> (&str, Option<[Uuid; 2]>, u64) {
+fn key(piece: &Piece) -> (&str, Option<(Uuid, Option<Uuid>)>, u64) {
     match piece {
-        Piece::Row(row) => match row.key() {
-            RowKey::Membership(site, user) => ("", Some([site, user]), 0),
-            RowKey::Site(id)
-            | RowKey::User(id)
-            | RowKey::Password(id)
-            | RowKey::Totp(id)
-            | RowKey::Invitation(id)
-            | RowKey::Token(id)
-            | RowKey::Session(id) => ("", Some([id, Uuid::nil()]), 0),
-        },
+        Piece::Row(row) => ("", Some(row.key().ids()), 0),
         Piece::Event(waiting) => ("", None, waiting.position.0),
         Piece::Cursor { sink, .. } => (sink, None, 0),
         Piece::DeadLetter { sink, letter } => (sink, None, letter.position.0),

@@ -4,7 +4,7 @@
 //! event are not copied: they serve replays within seconds, and nothing uses a store that is being copied.
 
 use patd_proto::rows::{Invitation, Membership, Password, Session, Site, Token, Totp, User};
-use patd_proto::store::{Exported, Piece, Row, RowKey, SCHEMA, Tally, Waiting};
+use patd_proto::store::{Exported, Piece, Row, SCHEMA, Tally, Waiting};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, PaginatorTrait,
@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::entity::{self, Kept, Misfit, dead_letter, event, sink_cursor, text, to_int, to_nat};
 use crate::error::Error;
+use crate::outbox::last_position;
 
 /// Rows of one multi-row insert.
 const CHUNK: usize = 100;
@@ -101,15 +102,9 @@ pub(crate) async fn export<C: ConnectionTrait>(
 /// A piece's key within its kind.
 fn key_of(piece: &Piece) -> String {
     match piece {
-        Piece::Row(row) => match row.key() {
-            RowKey::Membership(site, user) => format!("{} {}", text(site), text(user)),
-            RowKey::Site(id)
-            | RowKey::User(id)
-            | RowKey::Password(id)
-            | RowKey::Totp(id)
-            | RowKey::Invitation(id)
-            | RowKey::Token(id)
-            | RowKey::Session(id) => text(id),
+        Piece::Row(row) => match row.key().ids() {
+            (one, Some(other)) => format!("{} {}", text(one), text(other)),
+            (id, None) => text(id),
         },
         Piece::Event(waiting) => waiting.position.0.to_string(),
         Piece::Cursor { sink, .. } => sink.clone(),
@@ -217,17 +212,6 @@ async fn dead_letters(
         Ok(Piece::DeadLetter { sink, letter: dead_letter::read(model)? })
     };
     Ok(select.all(db).await?.into_iter().map(piece).collect::<Result<_, Misfit>>()?)
-}
-
-async fn last_position(db: &impl ConnectionTrait) -> Result<i64, Error> {
-    let last: Option<i64> = event::Entity::find()
-        .select_only()
-        .column(event::Column::Position)
-        .order_by_desc(event::Column::Position)
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(last.unwrap_or(0))
 }
 
 /// What the store has.

@@ -157,6 +157,18 @@ pub(crate) async fn forget<C: ConnectionTrait>(db: &C, sink: &str, positions: &[
     Ok(forgotten)
 }
 
+/// The position of the newest event; 0 when there is none.
+pub(crate) async fn last_position<C: ConnectionTrait>(db: &C) -> Result<i64, DbErr> {
+    let last: Option<i64> = event::Entity::find()
+        .select_only()
+        .column(event::Column::Position)
+        .order_by_desc(event::Column::Position)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(last.unwrap_or(0))
+}
+
 /// Removes the oldest events of a scope; how many there were.
 pub(crate) async fn remove<C: ConnectionTrait>(
     db: &C,
@@ -164,15 +176,8 @@ pub(crate) async fn remove<C: ConnectionTrait>(
     through: i64,
     limit: u32,
 ) -> Result<u64, DbErr> {
-    let newest: Option<i64> = event::Entity::find()
-        .select_only()
-        .column(event::Column::Position)
-        .order_by_desc(event::Column::Position)
-        .into_tuple()
-        .one(db)
-        .await?;
     // SQLite gives the position after the greatest one that is there.
-    let through = through.min(newest.unwrap_or(0) - 1);
+    let through = through.min(last_position(db).await? - 1);
     let gone: Vec<i64> = waiting(0, Some(scope))
         .filter(event::Column::Position.lte(through))
         .select_only()

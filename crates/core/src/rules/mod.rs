@@ -44,19 +44,9 @@ pub struct Context<'a> {
 impl Context<'_> {
     fn event(&mut self, kind: EventType, site: Option<SiteLuid>) -> Event {
         Event {
-            id: (self.event_id)(),
-            time: self.now,
-            site,
-            kind,
             actor: self.actor.clone(),
-            user: None,
-            token: None,
-            session: None,
             origin: self.origin.clone(),
-            reason: String::new(),
-            count: 1,
-            detail: None,
-            seq: 0,
+            ..Event::new((self.event_id)(), self.now, kind, site)
         }
     }
 }

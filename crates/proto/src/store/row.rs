@@ -50,6 +50,23 @@ pub enum RowKey {
     Session(Uuid),
 }
 
+impl RowKey {
+    /// The ids that it is made of, whatever the row's kind.
+    #[must_use]
+    pub fn ids(self) -> (Uuid, Option<Uuid>) {
+        match self {
+            Self::Membership(site, user) => (site, Some(user)),
+            Self::Site(id)
+            | Self::User(id)
+            | Self::Password(id)
+            | Self::Totp(id)
+            | Self::Invitation(id)
+            | Self::Token(id)
+            | Self::Session(id) => (id, None),
+        }
+    }
+}
+
 impl Row {
     /// The row's primary key.
     #[must_use]

@@ -20,7 +20,7 @@ impl Scope {
     /// The scope that an event belongs to.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        event.site.map_or(Self::Directory, Self::Site)
+        event.site.into()
     }
 
     /// The site, where there is one.
@@ -30,6 +30,12 @@ impl Scope {
             Self::Directory => None,
             Self::Site(site) => Some(site),
         }
+    }
+}
+
+impl From<Option<SiteLuid>> for Scope {
+    fn from(site: Option<SiteLuid>) -> Self {
+        site.map_or(Self::Directory, Self::Site)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use patd_config::Config;
 
 use super::Report;
+use crate::data_dir::{KEY, SOCKET};
 
 /// Less free room is a warning, and less than the second a failure: a store that cannot write refuses every change.
 const LITTLE: u64 = 512 << 20;
@@ -85,7 +86,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 fn is_secret(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    name == "patd.key" || name == "control.sock" || is_store(path)
+    name == KEY || name == SOCKET || is_store(path)
 }
 
 /// An embedded store's file, or what lies beside one.
