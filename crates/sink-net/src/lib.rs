@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 /// A connection of any kind.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Sync {
     /// The socket below.
     fn socket(&self) -> BorrowedFd<'_>;
 }

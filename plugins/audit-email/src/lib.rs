@@ -14,6 +14,7 @@ mod letter;
 mod mail;
 mod mailer;
 mod sink;
+mod socket;
 
 pub use sink::AuditEmail;
 

@@ -12,10 +12,12 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use patd_sdk::Failure;
+use patd_sink_net::Tls;
 use zeroize::Zeroizing;
 
 use crate::config::{Password, Protection, Settings};
 use crate::mail::Mail;
+use crate::socket::Socket;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -35,10 +37,18 @@ pub(crate) enum Said {
     Later(String),
 }
 
+/// How connections become as protected as they were configured to be.
+#[derive(Clone)]
+enum Encryption {
+    None,
+    Starttls(TlsParameters),
+    AtOnce(Tls),
+}
+
 /// What is read at START.
 #[derive(Clone)]
 struct Secured {
-    tls: Option<TlsParameters>,
+    tls: Encryption,
     login: Option<Credentials>,
     hello: ClientId,
 }
@@ -62,9 +72,12 @@ impl Mailer {
     /// Reads password and certificates. Blocks for a moment, on small files.
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
         let settings = &self.settings;
-        let tls = (settings.protection != Protection::Plain)
-            .then(|| tls(settings.server.host(), settings.ca_file.as_deref()))
-            .transpose()?;
+        let ca_file = settings.ca_file.as_deref();
+        let tls = match settings.protection {
+            Protection::Plain => Encryption::None,
+            Protection::Starttls => Encryption::Starttls(starttls(settings.server.host(), ca_file)?),
+            Protection::Tls => Encryption::AtOnce(Tls::new(ca_file)?),
+        };
         let login = settings.login.as_ref().map(|(username, password)| {
             let password = match password {
                 Password::Given(text) => Zeroizing::new(text.0.clone()),
@@ -93,22 +106,22 @@ impl Mailer {
         let Some(secured) = self.secured.clone() else {
             return Err(Failure::unavailable("the sink is not started"));
         };
-        let (server, protection) = (&self.settings.server, self.settings.protection);
+        let server = &self.settings.server;
         let failed =
             |what: &str, error: &Error| Failure::unavailable(format!("{server}: {what}{}", words(error)));
-        let at_once = secured.tls.clone().filter(|_| protection == Protection::Tls);
-        let address = (server.host(), server.port());
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(address, None, &secured.hello, at_once, None)
-                .await
-                .map_err(|error| failed("", &error))?;
-        if protection == Protection::Starttls
-            && let Some(tls) = secured.tls
-        {
+        let at_once = match &secured.tls {
+            Encryption::AtOnce(tls) => Some(tls),
+            Encryption::None | Encryption::Starttls(_) => None,
+        };
+        let socket = Socket::connect(server, at_once).await?;
+        let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(socket), &secured.hello)
+            .await
+            .map_err(|error| failed("", &error))?;
+        if let Encryption::Starttls(tls) = secured.tls {
             connection.starttls(tls, &secured.hello).await.map_err(|error| failed("STARTTLS: ", &error))?;
-        }
-        if protection != Protection::Plain && !connection.is_encrypted() {
-            return Err(Failure::internal(format!("{server}: the connection is not encrypted")));
+            if !connection.is_encrypted() {
+                return Err(Failure::internal(format!("{server}: the connection is not encrypted")));
+            }
         }
         if let Some(login) = &secured.login {
             connection.auth(DEFAULT_MECHANISMS, login).await.map_err(|error| failed("login: ", &error))?;
@@ -152,7 +165,7 @@ fn is_about_login(code: &str) -> bool {
     matches!(code, "421" | "454" | "530" | "534" | "535" | "538")
 }
 
-fn tls(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Failure> {
+fn starttls(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, Failure> {
     let refused = |why: String| {
         Failure::invalid(format!("config: ca_file must name a PEM file of certificates: {why}"))
     };
