@@ -4,9 +4,8 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
-use std::time::Duration;
 
-use crate::harness::{Answer, Daemon, Kind, Stage};
+use crate::harness::{Answer, Daemon, Kind, Stage, found};
 
 /// A well-formed secret of nobody.
 const STRANGE: &str = "patd_1_0000000000000000000001_00000000000000000000000000000000000000000000000000";
@@ -23,16 +22,11 @@ async fn events_of(stage: &Stage, token: &str) -> Vec<Value> {
 
 /// Waits until a token's events have one of this type; gives them all, newest first.
 async fn until_told(stage: &Stage, token: &str, kind: &str) -> Vec<Value> {
-    let told = async {
-        loop {
-            let events = events_of(stage, token).await;
-            if events.iter().any(|event| event["type"] == kind) {
-                return events;
-            }
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+    let told = async || {
+        let events = events_of(stage, token).await;
+        events.iter().any(|event| event["type"] == kind).then_some(events)
     };
-    tokio::time::timeout(Duration::from_secs(30), told).await.unwrap_or_else(|_| panic!("no {kind} in time"))
+    found(kind, told).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Kind, Person, Stage};
+use crate::harness::{Answer, Kind, Person, Stage, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -194,12 +194,7 @@ async fn a_resume_point_that_is_not_known_here_is_refused_and_so_are_too_many_st
     }
     Answer::of(ask(&stage, admin, "", None).await).await.refused("429 too-many-streams");
     open.pop();
-    let place = async {
-        while ask(&stage, admin, "", None).await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, place).await.expect("a place is free again");
+    until("a place is free again", async || ask(&stage, admin, "", None).await.status() == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Daemon, Kind, Stage, client, path_of};
+use crate::harness::{Daemon, Kind, Stage, client, path_of, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,16 +25,6 @@ async fn with_sink(name: &str, section: &str) -> Stage {
     std::fs::write(stage.daemon.config(), format!("{config}\n{section}\n")).expect("written");
     stage.daemon.restart().await;
     stage
-}
-
-/// Looks until a condition holds.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let seen = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, seen).await.is_ok(), "not in time: {what}");
 }
 
 /// A receiver that answers every request with one status and keeps the ids of what it got.

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{generations, refused_reload, write_key};
-use crate::harness::{Daemon, Stage, path_of};
+use crate::harness::{Daemon, Stage, path_of, until};
 
 /// The hashers in turn: name, scheme as it is told, section.
 const HASHERS: [(&str, &str, &str); 3] = [
@@ -83,16 +82,11 @@ fn shares(doctor: &Value) -> BTreeMap<String, u64> {
     tokens.map(share).collect()
 }
 
-async fn until(daemon: &Daemon, expected: &[(&str, u64)]) {
+async fn until_shares(daemon: &Daemon, expected: &[(&str, u64)]) {
     let expected: BTreeMap<String, u64> =
         expected.iter().map(|(scheme, count)| ((*scheme).to_owned(), *count)).collect();
-    let seen = async {
-        while shares(&daemon.patd(&["doctor"])) != expected {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(20), seen).await;
-    assert!(in_time.is_ok(), "expected {expected:?}, found {:?}", shares(&daemon.patd(&["doctor"])));
+    let what = format!("the shares are {expected:?}");
+    until(&what, async || shares(&daemon.patd(&["doctor"])) == expected).await;
 }
 
 /// Every file of the stores with its content.
@@ -123,9 +117,9 @@ async fn a_site_changes_hashers_by_reload_and_a_scheme_in_use_leaves_only_when_n
         configs.write(daemon, pair);
         assert_eq!(daemon.patd(&["config", "check"])["not_checked"], json!([]));
         daemon.patd(&["reload"]);
-        until(daemon, &[(old, 2)]).await;
+        until_shares(daemon, &[(old, 2)]).await;
         stage.use_token(&busy, "acme").await.expect(201);
-        until(daemon, &[(old, 1), (new, 1)]).await;
+        until_shares(daemon, &[(old, 1), (new, 1)]).await;
 
         // Too soon: one token has not been used since.
         configs.write(daemon, &pair[1..]);
@@ -144,7 +138,7 @@ async fn a_site_changes_hashers_by_reload_and_a_scheme_in_use_leaves_only_when_n
         configs.write(daemon, pair);
         daemon.restart().await;
         stage.use_token(&idle, "acme").await.expect(201);
-        until(daemon, &[(new, 2)]).await;
+        until_shares(daemon, &[(new, 2)]).await;
         configs.write(daemon, &pair[1..]);
         daemon.patd(&["config", "check"]);
         daemon.patd(&["reload"]);

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{DEADLINE, PATIENCE, at, committed, number, sign_ins, tokens};
+use super::{DEADLINE, all_come, at, committed, number, sign_ins, tokens};
 use crate::harness::{Daemon, interactive, sample, say};
 
 /// Killed when dropped.
@@ -116,17 +116,7 @@ config = {{ url = "http://127.0.0.1:{port}/", secrets = ["whsec_bmV2ZXIgdXNlIHRo
     assert!(slowest < DEADLINE, "a request took {slowest:?}");
 
     let events = committed(&daemon, &admin).await;
-    let waited = tokio::time::timeout(PATIENCE, async {
-        loop {
-            let there = receiver.ids();
-            if events.keys().all(|id| there.contains_key(id)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "{} of {} events have come", receiver.ids().len(), events.len());
-    let there = receiver.ids();
+    let there = all_come(|| receiver.ids(), &events).await;
     let requests: usize = there.values().sum();
     say(&format!(
         "outbox: a receiver stopped {stops} and killed {kills} times; {} events committed, {} told after de-duplication \

@@ -1,11 +1,10 @@
 //! Audit events: what is listed, what sites see of each other, and what the file sink has written.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Kind, PASSWORD, Person, Stage, Token};
+use crate::harness::{Kind, PASSWORD, Person, Stage, Token, found};
 
 async fn events(stage: &Stage, site: &str) -> Vec<Value> {
     let path = format!("/v1/sites/{site}/events?limit=1000");
@@ -108,20 +107,6 @@ async fn paged(stage: &Stage, site: &str, limit: u32) -> Vec<Value> {
     }
 }
 
-/// Looks until a condition holds.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let seen = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let seen = tokio::time::timeout(Duration::from_secs(30), seen).await;
-    seen.unwrap_or_else(|_| panic!("not in time: {what}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn r8_a_foreign_sign_in_names_neither_site_to_the_other() {
     let stage = Stage::start("").await;
@@ -130,7 +115,7 @@ async fn r8_a_foreign_sign_in_names_neither_site_to_the_other() {
     stage.join(&person.username, "globex", "Viewer").await;
     let token = stage.mint(&person, "acme").await;
     let session = stage.use_token(&token, "globex").await.expect(201).at("/session/id");
-    let relayed = until("the visited site's copy", async || {
+    let relayed = found("the visited site's copy", async || {
         let listed = events(&stage, "globex").await;
         listed.into_iter().find(|event| event["data"]["session_id"] == session.as_str())
     })
@@ -160,7 +145,7 @@ async fn the_audit_file_has_the_listed_events_line_by_line() {
         events
     };
     let folder = stage.daemon.data_dir().join("audit");
-    let delivered = until("all events are in the file", async || {
+    let delivered = found("all events are in the file", async || {
         let listed = by_id(events(&stage, "acme").await);
         let files: Vec<_> = std::fs::read_dir(&folder).ok()?.filter_map(Result::ok).collect();
         let mut written = Vec::new();

@@ -1,10 +1,8 @@
 //! Sessions that run out: what their holders are told, and that their token signs in again.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::harness::{Answer, PASSWORD, Stage, Token};
+use crate::harness::{Answer, PASSWORD, Stage, Token, found};
 
 /// Globex, with sessions of a second.
 async fn brief() -> (Stage, Token) {
@@ -18,16 +16,8 @@ async fn brief() -> (Stage, Token) {
 }
 
 async fn until_dead(stage: &Stage, credential: &str) -> Answer {
-    let dead = async {
-        loop {
-            let answer = stage.who_am_i(credential).await;
-            if answer.status != 200 {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), dead).await.expect("it runs out")
+    let dead = async || Some(stage.who_am_i(credential).await).filter(|answer| answer.status != 200);
+    found("it runs out", dead).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

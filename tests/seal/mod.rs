@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::Daemon;
+use crate::harness::{Daemon, until};
 use attack::Attack;
-use trail::{Trail, checkpoints, until, verify};
+use trail::{Trail, checkpoints, verify};
 
 /// Attacks on each copy: `PATD_TEST_ATTACKS`.
 fn attacks() -> usize {
@@ -86,13 +86,13 @@ async fn a_trail_is_good_beside_the_running_daemon_after_a_crash_and_after_a_cha
     assert_eq!(listed.len(), 2);
     let before = checkpoints(&daemon, &talker.luid);
     talker.talk(&daemon, 2).await;
-    until("a checkpoint under the new key", || checkpoints(&daemon, &talker.luid) > before).await;
+    until("a checkpoint under the new key", async || checkpoints(&daemon, &talker.luid) > before).await;
     let all_is_sealed = || {
         let (answer, code) = verify(&daemon.config(), &[]);
         assert_eq!(code, Some(0), "{answer}");
         answer["unsealed"] == 0
     };
-    until("all is sealed", all_is_sealed).await;
+    until("all is sealed", async || all_is_sealed()).await;
 
     // An export and the public keys are enough, and the first key alone is not.
     let file = daemon.data_dir().join(format!("audit/{}.jsonl", talker.luid));
@@ -115,7 +115,7 @@ async fn a_checkpoint_brings_no_further_one() {
     let mut talker = trail::Talker::new(&daemon).await;
     talker.talk(&daemon, 2).await;
     let all_is_sealed = || verify(&daemon.config(), &[]).0["unsealed"] == 0;
-    until("all is sealed", all_is_sealed).await;
+    until("all is sealed", async || all_is_sealed()).await;
     let before = checkpoints(&daemon, &talker.luid);
     assert!(before > 0);
     // Longer than a sealer ever waits, so that one that woke itself would have written by now.

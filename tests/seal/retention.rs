@@ -10,8 +10,8 @@ use patd_service::seal::checkpoint::{Chain, Checkpoint};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
-use super::trail::{until, verify};
-use crate::harness::{Person, Stage, Token, client, say};
+use super::trail::verify;
+use crate::harness::{Person, Stage, Token, client, say, until};
 
 const KILLS: usize = 16;
 const KEEP: &str = "[audit]\nkeep = \"10s\"\n";
@@ -101,7 +101,7 @@ async fn old_events_go_through_kills_and_the_trail_verifies_before_during_and_af
     let short = Short::start("").await;
     let daemon = &short.stage.daemon;
     short.talk(5).await;
-    until("the first checkpoint", || short.first_kept().is_some()).await;
+    until("the first checkpoint", async || short.first_kept().is_some()).await;
     short.must_verify("before");
     let oldest = short.kept().first().cloned().expect("an event");
     let listing = "/v1/sites/acme/events?limit=1";
@@ -142,7 +142,7 @@ async fn old_events_go_through_kills_and_the_trail_verifies_before_during_and_af
         let (kept, first) = (short.kept(), short.first_kept());
         kept.first() == first.as_ref() && !kept.contains(&oldest)
     };
-    until("all that was let go is gone", in_order).await;
+    until("all that was let go is gone", async || in_order()).await;
     short.must_verify("after");
     let (all, kept) = (short.delivered(), short.kept());
     assert!(all.iter().any(|event| id(event) == oldest), "the file keeps everything");
@@ -178,7 +178,7 @@ async fn old_events_go_through_kills_and_the_trail_verifies_before_during_and_af
         }
         assert!(kept.contains(&first), "the store begins after its beginning {first}: {kept:?}");
         daemon.restart().await;
-        until("all that was let go is gone", in_order).await;
+        until("all that was let go is gone", async || in_order()).await;
     };
     // One more, and a whole stretch more.
     let at = |id: &str| format!("(SELECT position FROM events WHERE id = '{id}')");
@@ -229,12 +229,12 @@ async fn what_a_sink_still_waits_for_stays_however_old_it_is() {
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     };
     assert_ne!(count(), "0");
-    until("globex lets go", || count() == "0").await;
+    until("globex lets go", async || count() == "0").await;
     assert_eq!(short.kept().first(), Some(&first), "the hook has not got it");
     short.must_verify("while it waits");
     daemon.edit("sinks = [\"file\", \"hook\"]", "sinks = [\"file\"]");
     daemon.patd(&["reload"]);
-    until("nobody waits for it any more", || !short.kept().contains(&first)).await;
+    until("nobody waits for it any more", async || !short.kept().contains(&first)).await;
     short.must_verify("afterwards");
     assert!(short.stage.use_token(&short.token, "acme").await.status == 201, "{} goes on", short.person.luid);
 }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, client, path_of, sample};
+use crate::harness::{Daemon, client, path_of, sample, until};
 
 /// The answer and the exit code of `patd audit verify`.
 pub(super) fn verify(config: &Path, arguments: &[&str]) -> (Value, Option<i32>) {
@@ -20,16 +19,6 @@ pub(super) fn verify(config: &Path, arguments: &[&str]) -> (Value, Option<i32>) 
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let answer = serde_json::from_str(&out).unwrap_or_else(|error| panic!("no JSON ({error}): {out}{err}"));
     (answer, output.status.code())
-}
-
-/// Looks until a condition holds.
-pub(super) async fn until(what: &str, look: impl Fn() -> bool) {
-    let seen = async {
-        while !look() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(60), seen).await.is_ok(), "not in time: {what}");
 }
 
 /// Checkpoints in a site's audit file.
@@ -88,7 +77,7 @@ impl Trail {
         for _ in 0..12 {
             let before = checkpoints(&daemon, &talker.luid);
             talker.talk(&daemon, 3).await;
-            until("a checkpoint", || checkpoints(&daemon, &talker.luid) > before).await;
+            until("a checkpoint", async || checkpoints(&daemon, &talker.luid) > before).await;
         }
         daemon.stop().await;
         let copy = tempfile::tempdir().expect("a folder");
