@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::keeping::Keeping;
 use crate::ports::{CurrentHasher, HashError, Hasher, HasherPlace, Random};
 use crate::schemes::Made;
 
@@ -29,6 +30,8 @@ pub struct Hashers {
     by_name: ArcSwap<HashMap<String, Arc<Lane>>>,
     /// What the operator has given up: digests that nothing can check are refused, not told as a failure.
     abandoned: ArcSwap<Vec<String>>,
+    /// Digests on their way into a store.
+    pub(crate) keeping: Arc<Keeping>,
     at_once: usize,
     queue: usize,
 }
@@ -105,6 +108,7 @@ impl Hashers {
         let hashers = Self {
             by_name: ArcSwap::default(),
             abandoned: ArcSwap::default(),
+            keeping: Arc::default(),
             at_once: at_once.max(1),
             queue,
         };
@@ -258,18 +262,22 @@ impl Hashers {
         hasher: &str,
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<PhcDigest> {
+        let turn = self.keeping.turn();
         let held = self.named(hasher)?;
         let mut salt = [0; 16];
         random.fill(&mut salt);
-        self.run(held, move |hasher| {
-            let params = hasher.new_params(&salt)?;
-            let digest = Zeroizing::new(hasher.derive(&secret, &params)?);
-            if digest.len() < MIN_DIGEST {
-                return Err(HashError::Failed(format!("a digest of {} bytes", digest.len())));
-            }
-            Ok(PhcDigest::of(&params, &digest))
-        })
-        .await
+        let (made, digest) = self
+            .run(held, move |hasher| {
+                let params = hasher.new_params(&salt)?;
+                let digest = Zeroizing::new(hasher.derive(&secret, &params)?);
+                if digest.len() < MIN_DIGEST {
+                    return Err(HashError::Failed(format!("a digest of {} bytes", digest.len())));
+                }
+                Ok((Made::of(&params), PhcDigest::of(&params, &digest)))
+            })
+            .await?;
+        self.keeping.made(turn, made);
+        Ok(digest)
     }
 
     /// Compares `secret` with a stored digest, under whichever hasher takes its parameters, the default first: two hashers of

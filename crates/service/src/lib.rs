@@ -17,6 +17,7 @@ mod facts;
 mod failures;
 pub mod hash_pool;
 mod inventory;
+mod keeping;
 mod keys;
 pub mod leaks;
 pub mod limits;

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::ends::{end_all, ended_by, find_all};
 use crate::enrol::{Enrolled, Enrolment, by_system, enrol, not_written};
 use crate::hash_pool::Hashers;
+use crate::keeping::Judging;
 use crate::ports::{AuditSink, HasherPlace, Store};
 use crate::schemes;
 use crate::service::Service;
@@ -106,13 +107,14 @@ impl Service {
         // What an earlier reload has left is closed first: it may be what this one opens.
         let turn = Arc::clone(&self.reconfiguring).lock_owned().await;
         self.check_stores(&new.sites)?;
-        let hashers = self.hashers.instead(new.hashers.clone(), new.abandoned.clone());
-        let (ready, left) = self.enrol_and_write(&new.sites, &hashers).await?;
+        let hashers = Arc::new(self.hashers.instead(new.hashers.clone(), new.abandoned.clone()));
+        let (ready, left, judging) = self.enrol_and_write(&new.sites, &hashers).await?;
 
         // From here on nothing is refused.
         let before = self.world.sites.load_full();
         self.hashers.set(new.hashers);
         self.hashers.abandon(new.abandoned);
+        drop(judging);
         self.default_password_hasher.store(Arc::new(new.password_hasher));
         self.dummies.lock().await.clear();
         let old_sinks = self.sinks.swap(Arc::new(new.sinks));
@@ -182,12 +184,13 @@ impl Service {
         Ok(())
     }
 
-    /// Opens the stores of new sites and writes the directory's part.
+    /// Opens the stores of new sites and writes the directory's part. What it judged the hashers with is given up when they are
+    /// in use.
     async fn enrol_and_write(
         &self,
         plans: &[SitePlan],
-        hashers: &Hashers,
-    ) -> std::result::Result<(Vec<Ready>, Vec<patd_core::record::Site>), StartError> {
+        hashers: &Arc<Hashers>,
+    ) -> std::result::Result<(Vec<Ready>, Vec<patd_core::record::Site>, Judging), StartError> {
         let mut refused = StartError::Failed("nothing was tried".to_owned());
         for _ in 0..TRIES {
             let Enrolment { sites, left, changes } =
@@ -208,17 +211,22 @@ impl Service {
                     };
                     ready.push(Ready { enrolled, before, store });
                 }
+                let judging = self.hashers.judging(Arc::clone(hashers));
+                judging.settled().await?;
                 let served = ready.iter().map(|site| (&*site.store, &site.enrolled.row));
                 let shares = schemes::count(&*self.world.directory, served).await?;
                 schemes::check(hashers, &shares).await?;
                 match changes {
-                    None => Ok(Ok(())),
-                    Some(changes) => Ok(self.world.commit(&self.world.directory, changes, ()).await?),
+                    None => Ok(Ok(judging)),
+                    Some(changes) => {
+                        let written = self.world.commit(&self.world.directory, changes, ()).await?;
+                        Ok(written.map(|()| judging))
+                    }
                 }
             }
             .await;
             match result {
-                Ok(Ok(())) => return Ok((ready, left)),
+                Ok(Ok(judging)) => return Ok((ready, left, judging)),
                 Ok(Err(conflict)) => refused = not_written(&conflict),
                 Err(error) => {
                     self.close_unused(opened).await;

@@ -23,7 +23,7 @@ pub const REMEDY: &str = "keep the old hasher (or key) under another name until 
 const ROUND: Duration = Duration::from_secs(300);
 
 /// What a digest was made with.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Made {
     /// The PHC scheme.
     pub scheme: String,

@@ -156,6 +156,7 @@ impl Service {
         let rows: Vec<_> = runtimes.iter().map(|site| (&*site.store, site.row.load_full())).collect();
         let shares = schemes::count(&*directory, rows.iter().map(|(store, row)| (*store, &**row))).await?;
         schemes::check(&parts.hashers, &shares).await?;
+        let hashers = Arc::new(parts.hashers);
         let world = Arc::new(World {
             directory,
             sites: ArcSwap::from_pointee(Sites::new(runtimes)),
@@ -164,6 +165,7 @@ impl Service {
             bell: Notify::new(),
             outbox: Outbox::default(),
             order,
+            hashers: Arc::clone(&hashers),
         });
         fill_live_table(&world, now).await?;
         let ended: Vec<_> =
@@ -175,7 +177,7 @@ impl Service {
             world,
             clock: parts.clock,
             random: parts.random,
-            hashers: Arc::new(parts.hashers),
+            hashers,
             default_password_hasher: ArcSwap::from_pointee(parts.password_hasher),
             keys: Keys::derive(&parts.key),
             limits: Limits::new(parts.limits),

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::facts::{Fact, Facts};
+use crate::hash_pool::Hashers;
 use crate::live::{LiveSession, LiveTable};
 use crate::order::Order;
 use crate::ports::{Applied, Store, StoreError};
@@ -113,6 +114,8 @@ pub(crate) struct World {
     pub(crate) outbox: Outbox,
     /// The order of commits.
     pub(crate) order: Arc<Order>,
+    /// Keep in mind what brings digests.
+    pub(crate) hashers: Arc<Hashers>,
 }
 
 impl World {
@@ -143,6 +146,7 @@ impl World {
         mut changes: Changes,
         held: impl Send + 'static,
     ) -> Result<std::result::Result<(), Conflict>> {
+        let kept = self.hashers.keep(&changes).await?;
         let world = Arc::clone(self);
         let store = Arc::clone(store);
         let task = tokio::spawn(async move {
@@ -153,7 +157,7 @@ impl World {
                 doubtful.iter().for_each(|id| world.live.set_doubt(*id, true));
                 tokio::spawn(async move {
                     world.settle(&store, &changes, &doubtful).await;
-                    drop((held, under_way));
+                    drop((held, under_way, kept));
                 });
             }
             outcome

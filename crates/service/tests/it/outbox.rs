@@ -2,7 +2,7 @@
 //!
 //! Time passes by itself whenever nobody has anything to do.
 
-mod shelf;
+pub(crate) mod shelf;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use patd_core::event::Event;
 use patd_core::id::SiteLuid;
 use patd_core::name::ContentUrl;
 use patd_core::record::Policy;
+use patd_core::secret::PhcDigest;
 use patd_core::time::Span;
 use patd_service::hash_pool::Hashers;
 use patd_service::limits::{Attempts, LimitPolicy};
@@ -27,6 +28,8 @@ use crate::memory::{Counting, Memory, PlainHasher, View};
 pub(crate) struct Kept {
     rows: Arc<Memory>,
     inner: Mutex<Inner>,
+    /// Whoever writes to it holds up all changes.
+    pub(crate) gate: Arc<tokio::sync::RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -107,8 +110,12 @@ impl Store for Shelf {
     }
 
     fn apply(&self, changes: Changes) -> Answer<Result<Applied, StoreError>> {
-        self.kept.inner.lock().expect("no poison").events.extend(changes.events.iter().cloned());
-        self.rows().apply(changes)
+        let (kept, rows) = (Arc::clone(&self.kept), self.rows());
+        Box::pin(async move {
+            let _open = kept.gate.read().await;
+            kept.inner.lock().expect("no poison").events.extend(changes.events.iter().cloned());
+            rows.apply(changes).await
+        })
     }
 
     fn outbox_take(
@@ -215,6 +222,19 @@ impl Store for Shelf {
             }
             Ok(now)
         })
+    }
+
+    fn digests(&self, site: Option<SiteLuid>) -> Answer<Result<Option<Vec<DigestGroup>>, StoreError>> {
+        let digest = |row| match row {
+            Row::Password(password) if site.is_none() => Some(password.digest),
+            Row::Token(token) if site == Some(token.site) => Some(token.digest),
+            _ => None,
+        };
+        let digests = self.kept.rows.all().into_iter().filter_map(digest);
+        let sample = |digest: PhcDigest| digest.parts().map(|parts| parts.params.to_owned());
+        let groups = digests.filter_map(sample).map(|sample| DigestGroup { sample, count: 1 });
+        let groups = Some(groups.collect());
+        Box::pin(async move { Ok(groups) })
     }
 
     fn is_shared(&self) -> bool {
@@ -363,7 +383,7 @@ pub(crate) async fn start(number: u64, shelf: Shelf, book: &Arc<Book>, terms: Te
     .expect("the service starts")
 }
 
-fn plan(key: &str) -> SitePlan {
+pub(crate) fn plan(key: &str) -> SitePlan {
     SitePlan {
         key: key.to_owned(),
         content_url: ContentUrl::parse(key).expect("a content URL"),
