@@ -173,6 +173,14 @@ async fn the_same_without_a_daemon(daemon: &Daemon, needed: &str, expected: &[(&
     assert!(stores(&daemon.data_dir()) == before, "a store was changed");
     let (_, said) = refused(daemon, &["serve"], 3);
     assert!(said.contains(needed), "{said}");
+    // A backup that was put back has no lock file yet, and gets none by being looked at.
+    let lock = daemon.data_dir().join("patd.lock");
+    std::fs::remove_file(&lock).expect("a lock file");
+    let (_, said) = refused(daemon, &["config", "check"], 1);
+    assert!(said.contains(needed), "{said}");
+    let (doctor, _) = refused(daemon, &["doctor"], 1);
+    assert_eq!(shares(&doctor), expected);
+    assert!(!lock.exists() && stores(&daemon.data_dir()) == before, "the folder was changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,9 +198,8 @@ async fn config_check_has_nothing_to_say_of_a_fresh_folder_and_makes_none() {
     std::fs::create_dir(&fresh).expect("a folder");
     nothing(&daemon.patd(&["config", "check"]));
     assert_eq!(std::fs::read_dir(&fresh).expect("the folder").count(), 0);
-    // What was put back from a backup has no lock file yet; that its digests were not looked at is said.
-    std::fs::copy(daemon.data_dir().join("directory.db"), fresh.join("directory.db")).expect("a copy");
-    let checked = daemon.patd(&["config", "check"]);
-    let not_checked = checked["not_checked"].to_string();
-    assert!(not_checked.contains("no daemon was started"), "{checked}");
+    // A folder with something else in it is looked at, and is as it was.
+    std::fs::write(fresh.join("note"), "restore here").expect("a file");
+    nothing(&daemon.patd(&["config", "check"]));
+    assert_eq!(std::fs::read_dir(&fresh).expect("the folder").count(), 1);
 }

@@ -16,12 +16,13 @@ use crate::failure::Failure;
 /// The opened and locked folder.
 pub(crate) struct DataDir {
     path: PathBuf,
-    _lock: File,
+    /// The lock file, where there is one, and the folder itself.
+    _locks: Vec<File>,
 }
 
 /// Who has a folder that a command only looks at.
 pub(crate) enum Held {
-    /// There is no folder, or one in which no daemon was ever started.
+    /// There is no folder, or an empty one.
     New,
     /// A running daemon.
     Daemon,
@@ -57,26 +58,37 @@ impl DataDir {
             .mode(0o600)
             .open(&file)
             .map_err(|e| Failure::io("open the lock file", &file, e))?;
-        Self::locked(path, lock)
+        Self::locked(path, Some(lock))
     }
 
-    /// Takes the lock of a folder that a daemon has used; makes nothing.
+    /// Takes the lock of a folder; makes nothing. One without a lock file, as a backup that was put back is, is locked itself.
     pub(crate) fn look(path: &Path) -> Result<Held, Failure> {
         let file = path.join(LOCK);
         let lock = match OpenOptions::new().write(true).open(&file) {
-            Ok(lock) => lock,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Held::New),
+            Ok(lock) => Some(lock),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                if !std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()) {
+                    return Ok(Held::New);
+                }
+                None
+            }
             Err(e) => return Err(Failure::io("open the lock file", &file, e)),
         };
         Ok(Self::locked(path, lock)?.map_or(Held::Daemon, Held::Here))
     }
 
-    fn locked(path: &Path, lock: File) -> Result<Option<Self>, Failure> {
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(Failure::io("lock", &path.join(LOCK), e.into())),
+    /// Locks the folder as well: whoever looks at one that has no lock file yet must not have a daemon start on it meanwhile.
+    fn locked(path: &Path, lock: Option<File>) -> Result<Option<Self>, Failure> {
+        let folder = File::open(path).map_err(|e| Failure::io("open the data folder", path, e))?;
+        let locks: Vec<_> = lock.into_iter().chain([folder]).collect();
+        for lock in &locks {
+            match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(e) => return Err(Failure::io("lock", path, e.into())),
+            }
         }
+        Ok(Some(Self { path: path.to_owned(), _locks: locks }))
     }
 
     /// The folder.

@@ -23,7 +23,7 @@ use crate::wiring::slot_times;
 pub(crate) fn count(config: &Config, wanted: &Wanted, runtime: &Runtime) -> Result<Counted, Failure> {
     let path = &config.server.data_dir;
     let counted = match DataDir::look(path)? {
-        Held::New => return Ok(never_started(path)),
+        Held::New => return Ok(Counted::default()),
         Held::Daemon => match control::send(&control_socket(path), &Operation::Digests) {
             Ok(value) => match serde_json::from_value(value) {
                 Ok(counted) => with_new_sites(counted, config),
@@ -49,15 +49,6 @@ pub(crate) fn with_new_sites(mut counted: Counted, config: &Config) -> Counted {
     let notes: Vec<_> = new.map(note).collect();
     counted.not_counted.extend(notes);
     counted
-}
-
-/// Nothing to say of a fresh folder. One with files in it may be a backup that was put back.
-fn never_started(path: &Path) -> Counted {
-    let has_files = std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_some());
-    let why = || {
-        format!("stored digests: no daemon was started on {} yet; the start looks at them", path.display())
-    };
-    Counted { not_counted: has_files.then(why).into_iter().collect(), ..Counted::default() }
 }
 
 fn not_said(path: &Path, why: &str) -> Counted {

@@ -115,7 +115,7 @@ fn facts(config: &Config, wanted: Option<&Wanted>, runtime: &Runtime, report: &m
     let path = &config.server.data_dir;
     match DataDir::look(path) {
         Ok(Held::New) => {
-            report.ok("daemon", format!("none was started on {} yet", path.display()));
+            report.ok("daemon", format!("there is nothing in {} yet", path.display()));
             None
         }
         Ok(Held::Daemon) => {
