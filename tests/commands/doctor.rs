@@ -123,3 +123,66 @@ async fn the_doctor_counts_what_waits_for_a_sink_beside_a_daemon_and_without_one
     let (lines, code) = bad(&mut patd, "sinks");
     assert_eq!((lines[0]["outcome"].as_str(), code), (Some("fail"), Some(1)), "{lines:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_of_dead_letters_beside_a_daemon_and_without_one() {
+    // No event fits into its messages.
+    let log = "[sinks.log]\nplugin = \"audit-syslog\"\nconfig = { address = \"udp://127.0.0.1:9\", max_size = 480 }\n";
+    let daemon = Daemon::start(log).await;
+    daemon.edit("sinks = [\"file\"]", "sinks = [\"file\", \"log\"]");
+    daemon.restart().await;
+    sample(&daemon).await;
+    let mut patd = patd(&daemon);
+    let dead = |patd: &mut Program| {
+        let (lines, code) = bad(patd, "sinks");
+        assert_eq!(code, Some(0), "{lines:?}");
+        let line = lines.into_iter().next()?;
+        assert_eq!(line["outcome"], "warn");
+        assert!(super::text(&line, "/do").contains("dead-letters list --sink log"), "{line}");
+        let what = super::text(&line, "/what");
+        what.rsplit(", ").next()?.strip_suffix(" dead letters")?.parse::<u64>().ok()
+    };
+    let mut found = None;
+    for _ in 0..200 {
+        found = dead(&mut patd);
+        if found.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(found.is_some_and(|count| count > 0), "{found:?}");
+    daemon.stop().await;
+    assert!(dead(&mut patd) >= found, "fewer than {found:?} without a daemon");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_of_files_and_folders_that_belong_to_somebody_else() {
+    if !rustix::process::geteuid().is_root() {
+        return say("foreign owners are not tested: this is not root");
+    }
+    let daemon = Daemon::start("").await;
+    daemon.stop().await;
+    let mut patd = patd(&daemon);
+    let give = |path: &std::path::Path, owner: u32| {
+        std::os::unix::fs::chown(path, Some(owner), None).expect("it is given away");
+    };
+    for file in ["patd.key", "audit.key", "directory.db"] {
+        let path = daemon.data_dir().join(file);
+        give(&path, 4711);
+        let (lines, code) = bad(&mut patd, "secrets");
+        assert_eq!((lines.len(), code), (1, Some(1)), "{lines:?}");
+        let what = super::text(&lines[0], "/what");
+        assert!(what.contains(&format!("{file} belongs to user id 4711, the data folder to 0")), "{what}");
+        give(&path, 0);
+    }
+    // A folder of the daemon's user, with files that root made in it.
+    give(&daemon.data_dir(), 4711);
+    let (lines, code) = bad(&mut patd, "secrets");
+    assert!(lines.len() >= 3 && code == Some(1), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| super::text(line, "/do").contains("chown it to user id 4711")),
+        "{lines:?}"
+    );
+    give(&daemon.data_dir(), 0);
+    assert_eq!(bad(&mut patd, "secrets"), (vec![], Some(0)));
+}

@@ -96,13 +96,16 @@ fn is_store(path: &Path) -> bool {
 }
 
 fn room(folder: &Path, report: &mut Report) {
-    let free = match rustix::fs::statvfs(folder) {
-        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
+    match rustix::fs::statvfs(folder) {
+        Ok(found) => room_of(found.f_bavail.saturating_mul(found.f_frsize), folder, report),
         Err(e) => {
             let what = format!("how much is free under {} is not known: {e}", folder.display());
-            return report.warn("disk", what, "look with df");
+            report.warn("disk", what, "look with df");
         }
-    };
+    }
+}
+
+fn room_of(free: u64, folder: &Path, report: &mut Report) {
     let what = format!("{} MiB are free under {}", free >> 20, folder.display());
     if free < TOO_LITTLE {
         report.fail("disk", what, "make room: a store that cannot write refuses every change");
@@ -110,5 +113,29 @@ fn room(folder: &Path, report: &mut Report) {
         report.warn("disk", what, "make room before the stores and audit files have filled it");
     } else {
         report.ok("disk", what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+
+    #[test]
+    fn little_room_is_a_warning_and_too_little_a_failure() {
+        let mib = 1 << 20;
+        for (free, outcome) in [
+            (0, Outcome::Fail),
+            (63 * mib, Outcome::Fail),
+            (64 * mib, Outcome::Warn),
+            (511 * mib, Outcome::Warn),
+            (512 * mib, Outcome::Ok),
+        ] {
+            let mut report = Report::default();
+            room_of(free, Path::new("/data"), &mut report);
+            let [line] = &report.0[..] else { panic!("one line: {:?}", report.0) };
+            assert_eq!((line.outcome, line.todo.is_some()), (outcome, outcome != Outcome::Ok), "{line:?}");
+            assert!(line.what.contains(&format!("{} MiB are free under /data", free / mib)), "{line:?}");
+        }
     }
 }
