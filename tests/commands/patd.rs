@@ -98,8 +98,20 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     let plugin = crate::harness::path_of("PATD_TEST_PLUGIN_DIR").join("libstore-sql.so");
     let pinned = patd.json(&["plugin", "pin", plugin.to_str().expect("a plain path")], "");
     assert_eq!(text(&pinned, "/sha256").len(), 64);
+    assert_eq!(pinned["warning"], serde_json::Value::Null, "{pinned}");
+    // What would be refused whatever its pin is said at once; the digest is told all the same.
+    let note = daemon.folder().join("note.so");
+    std::fs::write(&note, "no library").expect("a file");
+    let note = note.to_str().expect("a plain path");
+    patd.run(&["plugin", "pin", note], "")
+        .with_code(0)
+        .says(&["would refuse", "10 bytes that is no library"]);
     patd.run(&["plugin", "pin", "/nowhere.so"], "").with_code(3);
     patd.run(&["plugin", "check", "/nowhere.so"], "").with_code(3);
+    // To examine nothing is no success.
+    let plugin = plugin.to_str().expect("a plain path");
+    patd.run(&["plugin", "check", plugin, "--include", "^hasher"], "").with_code(3).says(&["no case"]);
+    patd.run(&["plugin", "check", plugin, "--kind", "hasher"], "").with_code(3).says(&["it offers: store"]);
     if when == "beside" {
         assert_eq!(patd.json(&["reload"], "")["result"], "unchanged");
         patd.run(&["reload"], "").with_code(0);

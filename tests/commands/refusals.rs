@@ -45,7 +45,15 @@ async fn a_plugin_that_is_not_the_pinned_one_is_refused_with_both_digests() {
     let hasher = "[hashers.tokens]\nplugin = \"hasher-pbkdf2\"\n";
     daemon.edit(hasher, &format!("{hasher}sha256 = \"{expected}\"\n"));
     for words in [["serve"].as_slice(), &["site", "list"]] {
-        patd.run(words, "").with_code(3).says(&["hasher-pbkdf2", "expected", &expected, "found", &found]);
+        let place = ": hashers.tokens.sha256: ";
+        patd.run(words, "").with_code(3).says(&[
+            place,
+            "hasher-pbkdf2",
+            "expected",
+            &expected,
+            "found",
+            &found,
+        ]);
     }
     daemon.edit(&expected, &found);
     // The right pin is no hindrance.

@@ -110,6 +110,7 @@ async fn an_instance_that_cannot_be_made_or_tested_or_started_undoes_everything_
         let addition = format!("\n[{section}.bad]\nplugin = \"faulty\"\nconfig = {{ sin = \"{sin}\" }}\n");
         house.append(&addition);
         let refused = house.reload().expect_err(sin);
+        assert!(refused.text.contains(&format!(": {section}.bad: ")), "{}", refused.text);
         assert!(refused.code == Some(1) && refused.text.contains(part), "{sin}: {refused:?}");
         house.replace(&addition, "");
         let now = house.running();

@@ -122,6 +122,13 @@ impl Arguments {
         let include = include.map_err(|error| Error::Usage(format!("--include: {error}")))?;
         let prepared = prepare(&self.file, config)?;
         let identity = self.identify(&prepared, config, prefix);
+        if let Some(kind) = &self.kind
+            && !identity.kinds.is_empty()
+            && !identity.kinds.contains(kind)
+        {
+            let is = identity.kinds.join(", ");
+            return Err(Error::Usage(format!("--kind: {} is no {kind}; it offers: {is}", identity.id)));
+        }
         let mut report = Report {
             plugin: PluginReport {
                 id: identity.id.clone(),
@@ -145,6 +152,10 @@ impl Arguments {
             plan.extend(
                 kinds.iter().filter(|kind| case.kinds.contains(kind)).map(|kind| (case, Some(*kind))),
             );
+        }
+        if plan.is_empty() {
+            let none = "--include: no case of such a plug-in has a name that this finds; without it all are run and named";
+            return Err(Error::Usage(none.to_owned()));
         }
         let total = plan.len();
         for (number, (case, kind)) in plan.into_iter().enumerate() {

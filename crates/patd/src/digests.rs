@@ -16,7 +16,7 @@ use crate::facts::Counted;
 use crate::failure::Failure;
 use crate::look::Look;
 use crate::operate::Operation;
-use crate::plugins::{Inventory, Wanted};
+use crate::plugins::{Inventory, Wanted, told};
 use crate::wiring::slot_times;
 
 /// Counts what is stored: in the daemon where one runs, or else in its stores.
@@ -68,7 +68,8 @@ pub(crate) async fn hold(
     let times = slot_times(config);
     let mut inventory = Inventory::default();
     for plan in plans {
-        let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Start(e.to_string()))?;
+        let told = told(config, &plan);
+        let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
         inventory.hashers.push(slot);
     }
     let hashers =

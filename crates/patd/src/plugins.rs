@@ -4,7 +4,7 @@
 //! slots' work.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ use patd_config::{Config, ConfigError, PluginConfig, Sha256Pin, Sink};
 use patd_core::event::Severity;
 use patd_core::id::SiteLuid;
 use patd_plugin_host::adapt::{PluginHasher, PluginSink};
-use patd_plugin_host::{HasherSlot, Image, Images, InstancePlan, Kind, PluginSpec, ServiceSlot, plugin_file};
+use patd_plugin_host::{
+    HasherSlot, Image, Images, InstancePlan, Kind, LoadError, LoadErrorKind, PluginSpec, ServiceSlot,
+    plugin_file,
+};
 use patd_service::ports::{AuditSink, HasherPlace, OnFull, Terms};
 use uuid::Uuid;
 
@@ -33,10 +36,18 @@ pub(crate) struct Section {
     pub(crate) config: PluginConfig,
 }
 
+/// How long loading may take at least: files are read and hashed, whatever else the machine does.
+const LOADING: Duration = Duration::from_secs(20);
+
+/// Where the daemon's private copies of libraries are.
+pub(crate) fn runtime_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("run")
+}
+
 impl Wanted {
     /// Works it out; refuses settings that their plug-in's schema does not allow, all of them at once.
     pub(crate) async fn of(config: &Config, data_dir: &Path, patience: Duration) -> Result<Self, Failure> {
-        Self::copied_to(&data_dir.join("run"), config, data_dir, patience).await
+        Self::copied_to(&runtime_dir(data_dir), config, data_dir, patience).await
     }
 
     /// As [`Self::of`], the private copies of libraries elsewhere.
@@ -52,10 +63,18 @@ impl Wanted {
             let (config, data_dir, runtime_dir) = places;
             Self::load(&config, &data_dir, &runtime_dir, patience)
         });
+        // Opening a library runs code of it, which may hang.
+        let at_most = patience.max(LOADING);
+        let loaded = tokio::time::timeout(at_most, loading).await.map_err(|_| {
+            Failure::Start(format!(
+                "loading the plug-ins did not end within {} s: expected libraries that do no work while they are opened, found \
+                 one that hangs. Name it no more, and restart the daemon: no other can be opened until then",
+                at_most.as_secs()
+            ))
+        })?;
         // What a panic says stays in the panic: nobody knows what is in it.
-        let wanted = loading
-            .await
-            .map_err(|_| Failure::Start("loading the plug-ins failed: it panicked".to_owned()))??;
+        let wanted =
+            loaded.map_err(|_| Failure::Start("loading the plug-ins failed: it panicked".to_owned()))??;
         wanted.check(config, data_dir, patience).await?;
         Ok(wanted)
     }
@@ -68,7 +87,7 @@ impl Wanted {
         for (name, section) in &self.sections {
             // Any site does: what differs is the text in the place of `{luid}`.
             let settings = crate::stores::settings(&section.config, data_dir, Some(SiteLuid(Uuid::nil())))
-                .map_err(|e| Failure::Start(format!("[stores.{name}]: {e}")))?;
+                .map_err(|e| at(config, &["stores", name, "config"], e.to_string()))?;
             let (image, name) = (Arc::clone(&section.image), name.clone());
             let plan = InstancePlan { image, kind: Kind::Store, name, settings, start: Vec::new(), patience };
             plans.push(("stores", Arc::new(plan)));
@@ -77,7 +96,7 @@ impl Wanted {
         for (section, plan) in plans {
             let Err(error) = plan.check().await else { continue };
             if error.violations().is_empty() {
-                return Err(Failure::Start(format!("[{section}.{}]: {error}", plan.name)));
+                return Err(at(config, &[section, &plan.name, "plugin"], error.to_string()));
             }
             for violation in error.violations() {
                 let mut path = vec![section, plan.name.as_str(), "config"];
@@ -101,42 +120,65 @@ impl Wanted {
     ) -> Result<Self, Failure> {
         let data_dir_text = data_dir.display().to_string();
         let limit = config.plugins.max_generations as usize;
-        let image = |plugin: &str, pin: Option<&Sha256Pin>| {
-            Images
-                .load_within(&spec(config, runtime_dir, plugin, pin), limit)
-                .map_err(|e| Failure::Start(e.to_string()))
+        let image = |section: &str, name: &str, plugin: &str, pin: Option<&Sha256Pin>| {
+            Images.load_within(&spec(config, runtime_dir, plugin, pin), limit).map_err(|e| {
+                let key = if e.kind() == LoadErrorKind::Pin { "sha256" } else { "plugin" };
+                at(config, &[section, name, key], e.to_string())
+            })
         };
         let plan = |kind, section: &str, name: &str, image: Arc<Image>, settings: &PluginConfig| {
             // `{site}` stays: a sink itself knows the site of each event.
             let settings = settings
                 .to_json(&[("data_dir", &data_dir_text)])
-                .map_err(|e| Failure::Start(format!("[{section}.{name}]: {e}")))?;
+                .map_err(|e| at(config, &[section, name, "config"], e.to_string()))?;
             let name = name.to_owned();
             Ok::<_, Failure>(InstancePlan { image, kind, name, settings, start: Vec::new(), patience })
         };
         let mut wanted = Self { hashers: Vec::new(), sinks: Vec::new(), sections: HashMap::new() };
         for (name, hasher) in &config.hashers {
-            let image = image(&hasher.plugin, hasher.sha256.as_ref())?;
+            let image = image("hashers", name, &hasher.plugin, hasher.sha256.as_ref())?;
             wanted.hashers.push(plan(Kind::Hasher, "hashers", name, image, &hasher.config)?);
         }
         for (name, sink) in &config.sinks {
-            let image = image(&sink.plugin, sink.sha256.as_ref())?;
+            let image = image("sinks", name, &sink.plugin, sink.sha256.as_ref())?;
             let plan = plan(Kind::Audit, "sinks", name, image, &sink.config)?;
             if let Some(path) = plan.settings["path"].as_str()
                 && inside(Path::new(path), &config.plugins.dir)
             {
-                return Err(Failure::Start(format!(
-                    "[sinks.{name}]: {path} lies in plugins.dir, where nobody but an installer may write"
-                )));
+                return Err(at(
+                    config,
+                    &["sinks", name, "config", "path"],
+                    format!("{path} lies in plugins.dir, where nobody but an installer may write"),
+                ));
             }
             wanted.sinks.push((plan, sink.clone()));
         }
         for (name, store) in &config.stores {
-            let image = image(&store.plugin, store.sha256.as_ref())?;
+            let image = image("stores", name, &store.plugin, store.sha256.as_ref())?;
             wanted.sections.insert(name.to_string(), Section { image, config: store.config.clone() });
         }
         Ok(wanted)
     }
+}
+
+/// A refusal with file, line and key: several entries may name one plug-in.
+fn at(config: &Config, path: &[&str], why: String) -> Failure {
+    Failure::Start(config.problem(path, why).to_string())
+}
+
+/// Makes the words for a refusal of the instance that `plan` is for, with file, line and key of its entry.
+pub(crate) fn told<'a>(
+    config: &'a Config,
+    plan: &InstancePlan,
+) -> impl FnOnce(LoadError) -> String + use<'a> {
+    let section = match plan.kind {
+        Kind::Hasher => "hashers",
+        Kind::Audit => "sinks",
+        Kind::Store => "stores",
+    };
+    // An instance of a store for one site is called by both.
+    let entry = plan.name.split('/').next().unwrap_or_default().to_owned();
+    move |error| config.problem(&[section, &entry], error.to_string()).to_string()
 }
 
 /// Whether a path lies in a folder, also by way of links.

@@ -21,7 +21,7 @@ use patd_service::reconfigure::NewConfig;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::plugins::{Inventory, Wanted};
+use crate::plugins::{Inventory, Wanted, told};
 use crate::stores::Opened;
 use crate::wiring::{Running, site_plans, slot_times};
 
@@ -96,11 +96,12 @@ async fn put_in_place(
         let known = before.hashers.iter().find(|slot| slot.name() == plan.name);
         let slot = match known {
             Some(slot) => {
-                prepare(slot, plan, false, undo, report).await?;
+                prepare(slot, config, plan, false, undo, report).await?;
                 Arc::clone(slot)
             }
             None => {
-                let slot = HasherSlot::open(plan, times).await.map_err(refused)?;
+                let told = told(config, &plan);
+                let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Refused(told(e)))?;
                 undo.opened_hasher(Arc::clone(&slot));
                 report.note(&slot.plan(), Action::Added, None);
                 slot
@@ -113,7 +114,7 @@ async fn put_in_place(
         let slot = match known {
             Some((slot, old)) => {
                 let sick = slot.is_sick(HEALTH).await;
-                if !prepare(slot, plan, sick, undo, report).await?
+                if !prepare(slot, config, plan, sick, undo, report).await?
                     && (&old.types, old.deadline) != (&settings.types, settings.deadline)
                 {
                     report.note(&slot.plan(), Action::Settings, None);
@@ -121,7 +122,8 @@ async fn put_in_place(
                 Arc::clone(slot)
             }
             None => {
-                let slot = ServiceSlot::open(plan, times).await.map_err(refused)?;
+                let told = told(config, &plan);
+                let slot = ServiceSlot::open(plan, times).await.map_err(|e| Failure::Refused(told(e)))?;
                 undo.opened_service(Arc::clone(&slot));
                 report.note(&slot.plan(), Action::Added, None);
                 slot
@@ -144,7 +146,7 @@ async fn put_in_place(
         if plan.settings != opened.slot.plan().settings {
             moved.push(opened.clone());
         }
-        prepare(&opened.slot, plan, false, undo, report).await?;
+        prepare(&opened.slot, config, plan, false, undo, report).await?;
     }
     gone(&before, &after, report);
     let (abandoned, plans) = (config.plugins.abandoned_digests.clone(), site_plans(config)?);
@@ -186,6 +188,7 @@ async fn put_in_place(
 /// Makes an instance of `plan` for a slot, unless the one in service is just that and not `sick`; whether it did.
 async fn prepare<U: Unit>(
     slot: &Arc<Slot<U>>,
+    config: &Config,
     plan: InstancePlan,
     sick: bool,
     undo: &mut Undo,
@@ -200,7 +203,8 @@ where
         return Ok(false);
     }
     report.note(&plan, Action::Replaced, Some(&old));
-    undo.prepared(slot.prepare(plan).await.map_err(refused)?);
+    let told = told(config, &plan);
+    undo.prepared(slot.prepare(plan).await.map_err(|e| Failure::Refused(told(e)))?);
     Ok(true)
 }
 

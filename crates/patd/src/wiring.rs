@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
-use crate::plugins::{Inventory, Wanted};
+use crate::plugins::{Inventory, Wanted, runtime_dir, told};
 use crate::stores::{Opener, Stores};
 use crate::system::{OsRandom, WallClock};
 
@@ -55,14 +55,18 @@ impl Running {
         }
         let key = data_dir.key(&OsRandom)?;
         let wanted = Wanted::of(config, data_dir.path(), config.plugins.start_timeout.duration()).await?;
+        // The lock says that nobody else uses them.
+        Images.tidy(&runtime_dir(data_dir.path()));
         let times = slot_times(config);
-        let start = |e: patd_plugin_host::LoadError| Failure::Start(e.to_string());
         let mut inventory = Inventory::default();
         for plan in wanted.hashers {
-            inventory.hashers.push(HasherSlot::open(plan, times).await.map_err(start)?);
+            let told = told(config, &plan);
+            let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
+            inventory.hashers.push(slot);
         }
         for (plan, settings) in wanted.sinks {
-            let slot = ServiceSlot::open(plan, times).await.map_err(start)?;
+            let told = told(config, &plan);
+            let slot = ServiceSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
             inventory.sinks.push((slot, settings));
         }
         let stores =

@@ -68,7 +68,7 @@ pub(crate) fn verified(subject: &Subject, spec: &PluginSpec) -> Result<Copied, L
             "Give the daemon a runtime folder that it owns and nobody else can write.",
         )
     };
-    let folder = spec.runtime_dir.join("plugins");
+    let folder = folder(&spec.runtime_dir);
     make_private(&folder).map_err(|error| refuse(&folder, &error))?;
     let incoming = Incoming::new(&folder);
     let sha256 = incoming.fill(&mut source).map_err(|error| refuse(&incoming.0, &error))?;
@@ -111,6 +111,11 @@ pub(crate) fn check_pin(subject: &Subject, spec: &PluginSpec, sha256: &str) -> R
             format!("Add `sha256 = \"{sha256}\"` to its section, or allow_unpinned = true for development."),
         )),
     }
+}
+
+/// Where the copies lie.
+pub(crate) fn folder(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("plugins")
 }
 
 /// Makes the folder with mode 0700, or checks that it is ours alone.

@@ -41,6 +41,14 @@ pub fn safe_file(path: &Path) -> Result<Result<(), String>, String> {
     Ok(verify::folders(&subject, path).map_err(|error| error.to_string()))
 }
 
+/// Whether the file is a whole library, as far as that shows before it is opened.
+///
+/// # Errors
+/// The daemon's words.
+pub fn whole_file(path: &Path) -> Result<(), String> {
+    crate::whole::check(path)
+}
+
 /// An opened library; it stays mapped.
 pub struct Library {
     entry: *const Plugin,

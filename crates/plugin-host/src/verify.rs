@@ -77,13 +77,15 @@ pub(crate) fn open(subject: &Subject, path: &Path) -> Result<File, LoadError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
         Errno::LOOP => refuse("a symbolic link".into(), "Put the library itself into plugins.dir."),
+        Errno::NXIO => refuse("a socket".into(), "Put the library itself into plugins.dir."),
         Errno::NOENT => refuse("no file".into(), "Build or install the plug-in, or correct its name."),
         other => refuse(other.to_string(), "Check the file's permissions."),
     })?;
     let file = File::from(file);
     let metadata = file.metadata().map_err(|error| refuse(error.to_string(), "Check the file system."))?;
     if !metadata.is_file() {
-        return Err(refuse("something else".into(), "Put the library itself into plugins.dir."));
+        let found = if metadata.is_dir() { "a folder" } else { "a pipe or device" };
+        return Err(refuse(found.into(), "Put the library itself into plugins.dir."));
     }
     if let Some(stranger) = stranger(&metadata) {
         return Err(refuse(

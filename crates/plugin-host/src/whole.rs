@@ -16,8 +16,16 @@ pub(crate) fn check(path: &Path) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let length = file.metadata().map_err(|error| error.to_string())?.len();
     let mut header = [0; HEADER];
-    let read = file.read_exact_at(&mut header, 0);
-    if read.is_err() || !header.starts_with(b"\x7fELF") || header[4] != 2 {
+    let begins = file.read_at(&mut header, 0).map_err(|error| error.to_string())?;
+    if !header.starts_with(b"\x7fELF") {
+        return Err(format!(
+            "a file of {length} bytes that is no library (it does not begin as an ELF file)"
+        ));
+    }
+    if begins < HEADER {
+        return Err(format!("a file of {length} bytes that was cut short within its header"));
+    }
+    if header[4] != 2 {
         // The loader refuses these with words of its own.
         return Ok(());
     }
@@ -58,9 +66,20 @@ mod tests {
         let bytes = std::fs::read(&own).expect("reads");
         let scratch = tempfile::tempdir().expect("scratch folder");
         let cut = scratch.path().join("cut");
-        for length in [64, 100, 1000, 8192] {
+        for length in [10, 64, 100, 1000, 8192] {
             std::fs::write(&cut, &bytes[..length]).expect("writes");
             assert!(check(&cut).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_library_at_all_is_told_as_that() {
+        let scratch = tempfile::tempdir().expect("scratch folder");
+        let file = scratch.path().join("text");
+        for content in ["", "hello\n", &"a text of more than a header ".repeat(9)] {
+            std::fs::write(&file, content).expect("writes");
+            let said = check(&file).expect_err("no library");
+            assert!(said.contains(&format!("{} bytes that is no library", content.len())), "{said}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `patd plugin`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use patd_plugin_host::probe;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +17,7 @@ pub(crate) enum Command {
     /// List the plug-ins in use, with the digest of what runs.
     #[command(after_help = "Example:\n  patd plugin list --output json")]
     List,
-    /// Print the line that pins a plug-in file in the config.
+    /// Print the line that pins a plug-in file in the config. What the daemon would refuse it for is said on standard error.
     #[command(after_help = "Example:\n  patd plugin pin /usr/lib/patd/plugins/libstore-sql.so")]
     Pin {
         /// The plug-in file.
@@ -38,14 +39,28 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Pin { file } => {
             let bytes = std::fs::read(&file).map_err(|e| Failure::io("read", &file, e))?;
             let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let doubt = doubt(&file);
+            if let Some(doubt) = &doubt {
+                crate::output::progress(&format!("warning: the daemon would refuse this file: {doubt}"));
+            }
             match context.format {
-                crate::output::Format::Json => context.print(&json!({"file": file, "sha256": digest})),
+                crate::output::Format::Json => {
+                    context.print(&json!({"file": file, "sha256": digest, "warning": doubt}));
+                }
                 crate::output::Format::Text => crate::output::line(&format!("sha256 = \"{digest}\"")),
             }
         }
         Command::Check(arguments) => return check(context, &arguments),
     }
     Ok(())
+}
+
+/// Why the daemon would not take the file whatever its pin, if that shows already.
+fn doubt(file: &Path) -> Option<String> {
+    let absolute = std::path::absolute(file).ok()?;
+    let whole =
+        probe::whole_file(&absolute).map_err(|found| format!("expected a whole library, found {found}"));
+    whole.and_then(|()| probe::safe_file(&absolute)?).err()
 }
 
 fn check(context: &Context, arguments: &patd_conformance::Arguments) -> Result<(), Failure> {

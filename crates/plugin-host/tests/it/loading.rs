@@ -95,12 +95,16 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_library_gets_the_loaders_message() {
+fn a_file_that_is_no_library_is_told_as_that() {
     let world = World::new();
     let path = world.dir().join("libnonsense.so");
     std::fs::write(&path, "not an ELF file, whatever its name says").expect("writes");
     chmod(&path, 0o644);
-    refusal(&world.spec("nonsense"), LoadErrorKind::Open, &["can load"]);
+    refusal(
+        &world.spec("nonsense"),
+        LoadErrorKind::Open,
+        &["39 bytes that is no library", "Build or install"],
+    );
 }
 
 #[test]
@@ -134,4 +138,21 @@ fn one_content_is_loaded_once_and_a_poisoned_copy_is_replaced() {
     let original = std::fs::read(other.spec("audit-file").path).expect("reads");
     assert!(std::fs::read(&copy).expect("reads") == original, "the copy is whole again");
     assert_eq!(std::fs::metadata(&copy).expect("is there").permissions().mode() & 0o777, 0o500);
+}
+
+#[test]
+fn copies_of_other_builds_and_halves_go_and_what_is_loaded_stays() {
+    let world = World::new();
+    let image = world.load("hasher-argon2id").expect("loads");
+    let runtime = world.spec("hasher-argon2id").runtime_dir;
+    let folder = runtime.join("plugins");
+    for old in [format!("{}.so", "0".repeat(64)), ".incoming-1-0".to_owned()] {
+        std::fs::write(folder.join(old), "old").expect("writes");
+    }
+    Images.tidy(&runtime);
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).expect("folder").map(|file| file.expect("file").file_name()).collect();
+    assert_eq!(left, [format!("{}.so", image.sha256()).as_str()]);
+    // Where nothing was ever loaded there is nothing to do.
+    Images.tidy(&world.root.path().join("nowhere"));
 }
