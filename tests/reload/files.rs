@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use super::house::House;
 use crate::harness::say;
@@ -101,4 +102,47 @@ async fn a_file_that_must_not_run_is_refused_for_what_it_is_with_line_and_key_an
     house.stage.use_token(&token, "acme").await.expect(201);
     put(&file, &good);
     assert_eq!(house.reload().expect("reloads")["result"], "unchanged");
+}
+
+/// Builds a library that does something while it is opened.
+fn library(folder: &Path, name: &str, does: &str) {
+    let source = folder.join(format!("{name}.c"));
+    let code = format!(
+        "#include <stdlib.h>\n#include <unistd.h>\n__attribute__((constructor)) static void at_once(void) {{ {does} }}\n"
+    );
+    std::fs::write(&source, code).expect("a source");
+    let file = folder.join(format!("lib{name}.so"));
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&file).arg(&source).status();
+    assert!(built.expect("cc runs").success(), "{name} is not built");
+    chmod(&file, 0o755);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_a_library_that_hangs_or_crashes_while_it_is_opened_is_refused_and_costs_nobody_anything() {
+    let house = House::start("").await;
+    let folder = house.daemon().folder().join("plugins");
+    let before = house.running();
+    let person = house.stage.person("acme", "Creator").await;
+    let token = house.stage.mint(&person, "acme").await;
+    for (name, does, found) in [
+        ("hangs", "for (;;) pause();", "found one that hangs while it is opened"),
+        ("aborts", "abort();", "found one that kills the process that opens it (signal 6)"),
+        ("exits", "_exit(0);", "found one that ends the process that opens it"),
+        ("crashes", "*(volatile int *)8 = 1;", "found one that kills the process that opens it (signal 11)"),
+    ] {
+        library(&folder, name, does);
+        let entry = format!("[hashers.{name}]\nplugin = \"{name}\"");
+        house.append(&entry);
+        let refused = house.reload().expect_err(name);
+        let place = format!(": hashers.{name}.plugin: ");
+        for part in [&place, found, "does no work while it is opened", "tell its author"] {
+            assert!(refused.text.contains(part), "no {part:?} in {}", refused.text);
+        }
+        assert_eq!(house.running(), before, "{name}");
+        house.stage.use_token(&token, "acme").await.expect(201);
+        house.replace(&entry, "");
+    }
+    house.build("hasher-pbkdf2", "a new one is opened all the same");
+    assert_eq!(house.reload().expect("reloads")["result"], "reloaded");
+    house.stage.use_token(&token, "acme").await.expect(201);
 }

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     patd_plugin_host::memory::share_heaps();
+    patd_plugin_host::trial::by(commands::trial);
     let (cli, config_named) = commands::parse();
     match commands::run(cli, config_named) {
         Ok(()) => ExitCode::SUCCESS,

@@ -88,6 +88,14 @@ impl Images {
                 ));
             }
         }
+        crate::trial::check(&copied.path).map_err(|found| {
+            subject.refuse(
+                LoadErrorKind::Open,
+                "a library that does no work while it is opened",
+                found,
+                "Do not use this plug-in; tell its author.",
+            )
+        })?;
         let opened = Image::open(subject, &copied.path, copied.sha256.clone());
         let mut loaded = LOADED.lock();
         let mapped = loaded.mapped.entry(spec.name.clone()).or_default();

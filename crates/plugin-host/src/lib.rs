@@ -28,6 +28,7 @@ pub mod settings;
 mod slot;
 mod spec;
 mod sync;
+pub mod trial;
 mod verify;
 mod waiters;
 mod whole;

@@ -16,7 +16,7 @@ mod token;
 mod user;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use patd_config::Config;
@@ -135,6 +135,14 @@ impl Context {
         connection.close();
         result
     }
+}
+
+/// What opens a library in a process of its own.
+pub(crate) fn trial(library: &Path) -> std::process::Command {
+    // Not by its path: the program may have been replaced since it was started.
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.args(["plugin", "open"]).arg(library);
+    command
 }
 
 /// Reads the command line; ends the process when it is wrong.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use patd_plugin_host::probe;
+use patd_plugin_host::{probe, trial};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +21,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  patd plugin pin /usr/lib/patd/plugins/libstore-sql.so")]
     Pin {
         /// The plug-in file.
+        file: PathBuf,
+    },
+    /// Open a library, for the daemon that must not be harmed by it.
+    #[command(hide = true)]
+    Open {
+        /// The library.
         file: PathBuf,
     },
     /// Examine a plug-in file: whether it keeps what the ABI promises. Each case runs in a process of its own.
@@ -49,6 +55,11 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
                 }
                 crate::output::Format::Text => crate::output::line(&format!("sha256 = \"{digest}\"")),
             }
+        }
+        Command::Open { file } => {
+            // Why not, the daemon finds out for itself.
+            let _opened = probe::Library::open(&file);
+            crate::output::line(trial::OVER);
         }
         Command::Check(arguments) => return check(context, &arguments),
     }
