@@ -73,6 +73,11 @@ impl Kind {
 /// Writes the plug-in `name` into a new folder below `plugins`; gives the files.
 pub(crate) fn write(plugins: &Path, kind: Kind, name: &str) -> Result<Vec<PathBuf>, Failure> {
     check_name(name)?;
+    // Two packages of one name would stop every build of the workspace.
+    let known = fs::read_to_string(plugins.with_file_name("Cargo.lock")).unwrap_or_default();
+    if known.lines().any(|line| line == format!("name = \"{name}\"")) {
+        return Err(Failure::new(format!("there is a package {name} already: choose another name")));
+    }
     let folder = plugins.join(name);
     fs::create_dir(&folder)
         .context(format_args!("cannot make {} (choose another name?)", folder.display()))?;
@@ -151,6 +156,24 @@ mod tests {
             assert!(library.contains(&format!("patd_sdk::export! {{ id: \"{name}\"")), "{library}");
             assert!(write(folder.path(), kind, name).is_err(), "{name} is there already");
         }
+    }
+
+    #[test]
+    fn a_name_of_another_package_is_refused_and_nothing_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::copy(
+            Workspace::find().expect("a workspace").root.join("Cargo.lock"),
+            folder.path().join("Cargo.lock"),
+        )
+        .expect("copies");
+        let plugins = folder.path().join("plugins");
+        fs::create_dir(&plugins).expect("a folder");
+        for name in ["patd-sdk", "serde", "xtask"] {
+            let refused = write(&plugins, Kind::Hasher, name).expect_err(name).to_string();
+            assert!(refused.contains(&format!("a package {name} already")), "{refused}");
+        }
+        assert_eq!(fs::read_dir(&plugins).expect("the folder").count(), 0);
+        write(&plugins, Kind::Hasher, "hasher-of-a-test").expect("another name is good");
     }
 
     #[test]
