@@ -218,3 +218,21 @@ async fn reloads_at_once_take_turns() {
     assert!(results.contains(&Some("reloaded")) && results.contains(&Some("unchanged")), "{results:?}");
     assert_eq!(house.plugin("hasher", "tokens")["generation"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_and_removed_is_told_with_its_digest_and_generation() {
+    let house = House::start("").await;
+    let entry = "[hashers.second]\nplugin = \"hasher-pbkdf2\"";
+    let line = |report: &Value| {
+        let lines = report["plugins"].as_array().expect("plugins").iter();
+        lines.filter(|one| one["instance"] == "second").cloned().next().expect("a line of it")
+    };
+    house.append(entry);
+    let added = line(&house.reload().expect("reloads"));
+    assert_eq!((&added["action"], &added["generation"]), (&json!("added"), &json!(1)), "{added}");
+    assert_eq!((&added["old_sha256"], added["new_sha256"].is_string()), (&Value::Null, true), "{added}");
+    house.replace(entry, "");
+    let removed = line(&house.reload().expect("reloads"));
+    assert_eq!((&removed["action"], &removed["new_sha256"]), (&json!("removed"), &Value::Null), "{removed}");
+    assert_eq!(removed["old_sha256"], added["new_sha256"]);
+}

@@ -70,6 +70,8 @@ async fn carry_out(running: &Arc<Running>, path: &Path) -> Result<Report, Failur
     match put_in_place(running, &config, wanted, &mut undo, &mut report).await {
         Ok(inventory) => {
             running.inventory.store(Arc::new(inventory));
+            // Of those that were added, too.
+            report.generations(&running.plugins());
             undo.keep();
             *in_force = config;
             running.service.note_replaced(report.replaced()).await;

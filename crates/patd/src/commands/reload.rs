@@ -27,15 +27,17 @@ fn text(report: &Value) {
     for plugin in
         report["plugins"].as_array().into_iter().flatten().filter(|one| one["action"] != "unchanged")
     {
+        let digests: Vec<_> =
+            ["old_sha256", "new_sha256"].iter().filter_map(|which| plugin[*which].as_str()).collect();
+        let generation = plugin["generation"].as_u64();
         output::line(&format!(
-            "{} {} ({}): {}, sha256 {} to {}, generation {}",
+            "{} {} ({}): {}, sha256 {}{}",
             field(plugin, "kind"),
             field(plugin, "instance"),
             field(plugin, "plugin"),
             field(plugin, "action"),
-            field(plugin, "old_sha256"),
-            field(plugin, "new_sha256"),
-            plugin["generation"]
+            digests.join(" to "),
+            generation.map_or_else(String::new, |number| format!(", generation {number}"))
         ));
     }
     for (what, sites) in report["sites"].as_object().into_iter().flatten() {

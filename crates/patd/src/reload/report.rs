@@ -64,13 +64,13 @@ impl Report {
         self.lines.push(Line { kind, instance, plugin, action, old, new, generation: None });
     }
 
-    /// Fills in the generations from the list of plug-ins.
+    /// Fills in the generations from a list of plug-ins; those that are not in it stay as they are.
     pub(super) fn generations(&mut self, plugins: &Value) {
         for line in &mut self.lines {
             let listed = plugins.as_array().into_iter().flatten();
             let mut own =
                 listed.filter(|one| one["kind"] == line.kind && one["instance"] == line.instance.as_str());
-            line.generation = own.next().and_then(|one| one["generation"].as_u64());
+            line.generation = own.next().and_then(|one| one["generation"].as_u64()).or(line.generation);
         }
     }
 
