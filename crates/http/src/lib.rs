@@ -8,6 +8,7 @@ pub mod body;
 pub mod client;
 pub mod credential;
 pub mod envelope;
+mod header_timer;
 pub mod leak_signature;
 pub mod listen;
 pub mod management;

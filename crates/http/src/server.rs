@@ -17,7 +17,7 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::client::Peer;
+use crate::header_timer::HeaderTimer;
 use crate::listen::Listener;
 use crate::native::event_stream::Draining;
 use crate::stall::Stallable;
@@ -156,7 +157,7 @@ impl Server {
         let service = service_fn(|request| self.answer(request, peer));
         let stream = Stallable::new(stream, self.limits.request_time);
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(HeaderTimer::new(self.limits.header_time))
             .header_read_timeout(self.limits.header_time)
             .max_header_size(self.limits.max_header_bytes)
             .writev(false)
