@@ -133,6 +133,10 @@ pub struct Detail {
     pub expiring: Option<u32>,
     /// Tokens of the site that were not used for 7 days.
     pub unused: Option<u32>,
+    /// A site's `not_before` from now on: what was minted before it is dead.
+    pub not_before: Option<Timestamp>,
+    /// What it was until then.
+    pub not_before_was: Option<Timestamp>,
     /// A signed checkpoint, as JSON text whose bytes are what was signed.
     pub seal: Option<String>,
 }

@@ -180,7 +180,7 @@ event_types! {
     PluginReplaced = "patd.plugin.replaced", Medium, APPLICATION_LIFECYCLE 8;
     /// Tells the owner that a token of theirs was minted.
     NoticeTokenMinted = "patd.notice.token_minted", Informational, BASE_EVENT OTHER;
-    /// Tells the owner that somebody else revoked a token of theirs.
+    /// Tells the owner that somebody else revoked a token of theirs, or several at once: no `token_id` then.
     NoticeTokenRevoked = "patd.notice.token_revoked", Low, BASE_EVENT OTHER;
     /// Tells the owner that the secret of a token of theirs was reported as leaked, and that the token is revoked.
     NoticeTokenLeaked = "patd.notice.token_leaked", High, DETECTION_FINDING 1;

@@ -439,6 +439,12 @@ pub struct EventDetail {
     /// Those that were not used lately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unused: Option<u32>,
+    /// A site's `not_before` from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Micros>,
+    /// What it was until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before_was: Option<Micros>,
     /// A signed checkpoint, as JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,

@@ -147,6 +147,18 @@ pub const MEMBERS: &[Member] = &[
         Some(e.detail.as_ref()?.unused?.into())
     }),
     only(
+        "not_before",
+        &[T::SiteRevokedBefore, T::NoticeTokenRevoked],
+        "Tokens at home in the site that were minted before this are revoked: RFC 3339, UTC.",
+        |e| Some(rfc3339(e.detail.as_ref()?.not_before?).into()),
+    ),
+    only(
+        "not_before_was",
+        &[T::SiteRevokedBefore],
+        "The same until then: `1970-01-01T00:00:00Z` when it was never set.",
+        |e| Some(rfc3339(e.detail.as_ref()?.not_before_was?).into()),
+    ),
+    only(
         "seal",
         &[T::AuditCheckpoint],
         "The signed checkpoint: a JSON document as text, byte for byte what was signed.",
@@ -218,6 +230,8 @@ mod tests {
                 tokens: Some(1),
                 expiring: Some(2),
                 unused: Some(3),
+                not_before: Some(Timestamp(1_700_000_000_000_000)),
+                not_before_was: Some(Timestamp(0)),
                 seal: Some("{}".into()),
             })),
             seq: 7,

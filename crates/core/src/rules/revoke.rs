@@ -73,7 +73,8 @@ pub fn revoke_all(cx: &mut Context<'_>, caller: Caller<'_>, member: &Membership)
     Ok(draft.done(cx))
 }
 
-/// Revokes everything at home in a site that was minted before a time. The stamp never goes back.
+/// Revokes everything at home in a site that was minted before a time. The stamp never goes back. Whose tokens those were
+/// is not known here: their owners are told afterwards ([`super::stamp`]).
 ///
 /// # Errors
 /// `InFuture` for a time after now; `NotPermitted` unless the caller is an admin of the site.
@@ -90,7 +91,9 @@ pub fn revoke_before(
     let mut draft = Draft::default();
     let not_before = site.not_before.max(before);
     let event = cx.event(EventType::SiteRevokedBefore, Some(site.luid));
-    draft.events.push(event.because(format!("minted before {} µs", not_before.0)));
+    let detail =
+        Detail { not_before: Some(not_before), not_before_was: Some(site.not_before), ..Detail::default() };
+    draft.events.push(event.because(format!("minted before {} µs", not_before.0)).with(detail));
     draft.update(Row::Site(Site { not_before, ..site.clone() }));
     Ok(draft.done(cx))
 }

@@ -411,6 +411,8 @@ fn detail_out(detail: Detail) -> wire::EventDetail {
         tokens: detail.tokens,
         expiring: detail.expiring,
         unused: detail.unused,
+        not_before: detail.not_before.map(|at| Micros(at.0)),
+        not_before_was: detail.not_before_was.map(|at| Micros(at.0)),
         seal: detail.seal,
     }
 }
@@ -427,6 +429,8 @@ fn detail_in(detail: wire::EventDetail) -> In<Detail> {
         tokens: detail.tokens,
         expiring: detail.expiring,
         unused: detail.unused,
+        not_before: detail.not_before.map(|at| Timestamp(at.0)),
+        not_before_was: detail.not_before_was.map(|at| Timestamp(at.0)),
         seal: detail.seal,
     })
 }

@@ -110,6 +110,8 @@ fn events_come_back_as_they_went() {
                 tokens: Some(1),
                 expiring: Some(2),
                 unused: Some(3),
+                not_before: Some(Timestamp(1_700_000_000_000_002)),
+                not_before_was: Some(Timestamp(0)),
                 seal: Some("{}".into()),
             })),
             seq: 7,
