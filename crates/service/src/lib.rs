@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 mod facts;
 mod failures;
+mod follow;
 pub mod hash_pool;
 mod inventory;
 mod keeping;

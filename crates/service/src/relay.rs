@@ -14,24 +14,16 @@ use patd_core::event::{Event, EventType};
 use patd_core::id::{EventId, SiteLuid};
 use patd_core::rules::sign_in::relayed;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::facts::nonsense;
-use crate::ports::{Found, Outlet, Query, Store};
-use crate::service::{Service, derived_event_id};
+use crate::follow::{Follower, follow};
+use crate::ports::{Found, Query, Store, Waiting};
+use crate::service::{Service, following_event_id};
 
 /// The relay's cursor in each store; no sink of the config can have this name.
 pub(crate) const CURSOR: &str = "@relay";
-/// Events read at once.
-const BATCH: u32 = 256;
-/// How long the relay waits for the bell before it looks anyway.
-const IDLE: Duration = Duration::from_secs(5);
-/// Between the beginnings of two rounds: more events in each.
-const SPACING: Duration = Duration::from_millis(50);
-/// Between two writes of the cursor; what comes again after a crash is written once all the same.
-const ACK_EVERY: Duration = Duration::from_secs(1);
 
 /// The relays that run, by store.
 #[derive(Default)]
@@ -48,8 +40,10 @@ impl Service {
                 continue;
             }
             let (stop, name) = (self.stopping.child_token(), store.name().to_owned());
-            let (service, stopped) = (Arc::clone(self), stop.clone());
-            let ended = self.tasks.spawn(async move { service.run_relay(&*store, &stopped).await });
+            let (relay, stopped) = (Relay { service: Arc::clone(self), store }, stop.clone());
+            let ended = self.tasks.spawn(async move {
+                follow(&relay.service.world, &*relay.store, &stopped, &relay).await;
+            });
             relays.insert(name, (stop, ended));
         }
         let gone = relays.extract_if(|name, _| !wanted.contains(name));
@@ -59,62 +53,32 @@ impl Service {
         })
         .collect()
     }
+}
 
-    /// Relays until stopped, and what there is then.
-    async fn run_relay(&self, store: &dyn Store, stop: &CancellationToken) {
-        // Where it is, and what of it the store knows.
-        let (mut through, mut known, mut told) = (None, None, Instant::now());
-        loop {
-            let rung = self.world.bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            let last = stop.is_cancelled();
-            let began = Instant::now();
-            match self.relay(store, &mut through).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(e) => tracing::warn!(store = store.name(), error = ?e, "foreign sign-ins wait"),
-            }
-            if let Some(position) = through.filter(|_| through != known)
-                && (last || told.elapsed() >= ACK_EVERY)
-            {
-                match store.outbox_ack(&cursor(), position, Vec::new()).await {
-                    Ok(()) => known = through,
-                    Err(e) => tracing::warn!(store = store.name(), error = %e, "the relay's cursor stays"),
-                }
-                told = Instant::now();
-            }
-            if last {
-                return;
-            }
-            let next = async {
-                tokio::select! {
-                    () = tokio::time::sleep(if through == known { IDLE } else { ACK_EVERY }) => {}
-                    () = rung => tokio::time::sleep(SPACING.saturating_sub(began.elapsed())).await,
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = next => {}
-            }
-        }
-    }
+/// What reads one site store.
+struct Relay {
+    service: Arc<Service>,
+    store: Arc<dyn Store>,
+}
 
-    /// Relays one batch; whether there may be more at once.
-    async fn relay(&self, store: &dyn Store, through: &mut Option<u64>) -> Result<bool> {
-        let waiting = store.outbox_take(&cursor(), *through, BATCH).await?;
-        let Some(last) = waiting.last().map(|w| w.position) else { return Ok(false) };
-        for (event, visited) in visited(store, waiting.iter().map(|w| &w.event)).await? {
-            let Some(site) = self.world.site(visited) else { continue };
+impl Follower for Relay {
+    const CURSOR: &'static str = CURSOR;
+    const WAITS: &'static str = "foreign sign-ins";
+    // What comes again after a crash is written once all the same.
+    const ACK_EVERY: Duration = Duration::from_secs(1);
+
+    async fn take(&self, events: &[Waiting]) -> Result<()> {
+        let world = &self.service.world;
+        for (event, visited) in visited(&*self.store, events.iter().map(|w| &w.event)).await? {
+            let Some(site) = world.site(visited) else { continue };
             let copy = relayed(event, visited, copy_id(event.id));
             let changes =
                 Changes { id: copy.id.0, expect: Vec::new(), write: Vec::new(), events: vec![copy] };
-            if let Err(conflict) = self.world.commit_always(&site.store, changes, ()).await? {
+            if let Err(conflict) = world.commit_always(&site.store, changes, ()).await? {
                 tracing::warn!(?conflict, "the visited site's store refuses a relayed event");
             }
         }
-        *through = Some(last);
-        Ok(waiting.len() >= BATCH as usize)
+        Ok(())
     }
 }
 
@@ -144,16 +108,9 @@ async fn visited<'a>(
     Ok(visited)
 }
 
-fn cursor() -> Outlet {
-    Outlet { sink: CURSOR.to_owned(), scope: None }
-}
-
 /// The copy's id: the original's time, and bits that follow from the original but do not show it.
 fn copy_id(original: EventId) -> EventId {
-    let original = original.0;
-    let mut millis = [0; 8];
-    millis[2..].copy_from_slice(&original.as_bytes()[..6]);
-    derived_event_id(u64::from_be_bytes(millis), &[b"patd relay ".as_slice(), original.as_bytes()].concat())
+    following_event_id(original, &[b"patd relay ".as_slice(), original.0.as_bytes()].concat())
 }
 
 #[cfg(test)]

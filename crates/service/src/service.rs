@@ -136,6 +136,13 @@ pub(crate) fn derived_event_id(millis: u64, source: &[u8]) -> EventId {
     EventId(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
 }
 
+/// The id of an event that follows from another: that one's time, and what is derived from the source.
+pub(crate) fn following_event_id(original: EventId, source: &[u8]) -> EventId {
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&original.0.as_bytes()[..6]);
+    derived_event_id(u64::from_be_bytes(millis), source)
+}
+
 /// A time-ordered UUID (version 7, RFC 9562 §5.7).
 fn time_ordered(now: Timestamp, random: &dyn Random) -> Uuid {
     let mut bytes = [0; 10];

@@ -108,7 +108,7 @@ pub(crate) struct World {
     pub(crate) sites: ArcSwap<Sites>,
     pub(crate) facts: Facts,
     pub(crate) live: LiveTable,
-    /// Rung after each commit that appended events, for the relay.
+    /// Rung after each commit that appended events, for those who follow.
     pub(crate) bell: Notify,
     /// What waits for the sinks.
     pub(crate) outbox: Outbox,
