@@ -25,6 +25,7 @@ pub mod limits;
 mod live;
 pub mod me;
 pub mod members;
+mod notices;
 pub mod operator;
 mod order;
 mod paging;

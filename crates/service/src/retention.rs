@@ -2,7 +2,7 @@
 //!
 //! In two steps, so that the trail can be verified at each moment: first the sealer signs where the chain begins from now on
 //! (see [`crate::seal::retention`]), then the events before that go, some at a time. It must never remove what a sink still
-//! waits for, what a dead letter refers to or what is not as it was sealed, and no request waits for it.
+//! waits for, what people are still to be told of, what a dead letter refers to or what is not as it was sealed, and no request waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -76,6 +76,8 @@ struct Terms {
     keep: Span,
     /// Every sink has the events up to here.
     delivered: u64,
+    /// Nobody has to be told any more of the revocations up to here.
+    told: u64,
     /// The first event that a dead letter refers to.
     letter: Option<u64>,
 }
@@ -87,7 +89,8 @@ impl Terms {
             EventType::NoticeInventory => self.keep.max(inventory::TOLD_FOR),
             _ => self.keep,
         };
-        event.time < self.now.minus(keep) && self.nobody_needs(position)
+        let told = event.kind != EventType::SiteRevokedBefore || position <= self.told;
+        event.time < self.now.minus(keep) && told && self.nobody_needs(position)
     }
 
     /// Whether no sink and no dead letter needs the events up to a position.
@@ -169,13 +172,17 @@ impl Service {
         if !chain.directory {
             delivered = delivered.min(store.outbox_status(relay::CURSOR, scope).await?.through);
         }
+        let told = match chain.site.filter(|_| chain.directory) {
+            Some(site) => self.told_through(site).await?,
+            None => u64::MAX,
+        };
         let mut letter = None;
         for sink in self.sinks.load_full().iter() {
             let outlet = Outlet { sink: sink.name().to_owned(), scope: Some(scope) };
             let first = store.dead_letters(&outlet, 0, 1).await?.first().map(|letter| letter.position);
             letter = letter.into_iter().chain(first).min();
         }
-        Ok(Terms { now: self.now(), keep, delivered, letter })
+        Ok(Terms { now: self.now(), keep, delivered, told, letter })
     }
 
     /// Whether the sealer signs in time where a chain begins.
@@ -268,7 +275,7 @@ mod tests {
         fn only_what_is_old_and_delivered_and_before_every_dead_letter_may_go(
             position in 1_u64..20, delivered in 0_u64..20, letter in prop::option::of(1_u64..20), age in 0_i64..40,
         ) {
-            let terms = Terms { now: NOW, keep: Span::days(20), delivered, letter };
+            let terms = Terms { now: NOW, keep: Span::days(20), delivered, told: 0, letter };
             let may_go = terms.let_go(position, &event(EventType::TokenMinted, Span::days(age)));
             let before_letters = letter.is_none_or(|letter| position < letter);
             prop_assert_eq!(may_go, age > 20 && position <= delivered && before_letters);
@@ -276,8 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn a_revocation_stays_until_its_owners_are_told() {
+        let old = event(EventType::SiteRevokedBefore, Span::days(40));
+        for (told, may_go) in [(6, false), (7, true), (8, true)] {
+            let terms = Terms { now: NOW, keep: Span::days(20), delivered: u64::MAX, told, letter: None };
+            assert_eq!(terms.let_go(7, &old), may_go, "told through {told}");
+        }
+    }
+
+    #[test]
     fn the_notice_of_a_week_outlives_the_week() {
-        let terms = Terms { now: NOW, keep: Span::minutes(1), delivered: u64::MAX, letter: None };
+        let terms = Terms { now: NOW, keep: Span::minutes(1), delivered: u64::MAX, told: 0, letter: None };
         for (days, may_go) in [(1, false), (7, false), (9, true)] {
             let of_week = event(EventType::NoticeInventory, Span::days(days));
             assert_eq!(terms.let_go(1, &of_week), may_go, "{days} days");

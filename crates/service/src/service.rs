@@ -24,6 +24,7 @@ use crate::inventory::Inventories;
 use crate::keys::Keys;
 use crate::leaks::Leaks;
 use crate::limits::Limits;
+use crate::notices::Untold;
 use crate::ports::{AuditSink, Clock, Random, StoreOpener};
 use crate::pump::Pumps;
 use crate::relay::Relays;
@@ -47,6 +48,8 @@ pub struct Service {
     /// What brings events to the sinks.
     pub(crate) pumps: Pumps,
     pub(crate) relays: Relays,
+    /// Who is still to be told of revocations.
+    pub(crate) untold: Untold,
     /// The live streams that are open.
     pub(crate) streams: Streams,
     /// The reports of leaked secrets that are looked into.

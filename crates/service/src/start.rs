@@ -27,6 +27,7 @@ use crate::keys::Keys;
 use crate::leaks::Leaks;
 use crate::limits::{LimitPolicy, Limits};
 use crate::live::LiveTable;
+use crate::notices::Untold;
 use crate::order::Order;
 use crate::ports::{Applied, AuditSink, Clock, Found, Query, Random, Store, StoreError, StoreOpener};
 use crate::pump::Pumps;
@@ -187,6 +188,7 @@ impl Service {
             opener: parts.opener,
             pumps: Pumps::new(holder),
             relays: Relays::default(),
+            untold: Untold::default(),
             streams: Streams::default(),
             leaks: Leaks::default(),
             inventories: Inventories::default(),
@@ -198,6 +200,7 @@ impl Service {
         });
         // None can end: none ran before.
         drop((service.sync_pumps(), service.sync_relays()));
+        service.start_notices();
         service.start_sweeper();
         service.start_counting();
         Ok(service)

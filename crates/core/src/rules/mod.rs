@@ -16,6 +16,7 @@ pub mod revoke;
 pub mod session;
 pub mod sign_in;
 pub mod site;
+pub mod stamp;
 pub mod sweep;
 pub mod switch;
 pub mod token;

@@ -12,6 +12,7 @@ mod notices;
 mod one_session;
 mod own_tokens;
 mod second_factor;
+mod stamp;
 mod store;
 mod switching;
 mod world;

@@ -94,9 +94,19 @@ impl Memory {
                 let open = |t: &Token| t.site == site && t.owner == owner && t.ended.is_none();
                 Found::Tokens(self.tokens().into_iter().filter(open).collect())
             }
-            Query::Tokens { site, owner, .. } => {
-                let shown = |t: &Token| t.site == site && owner.is_none_or(|owner| t.owner == owner);
-                Found::Tokens(self.tokens().into_iter().filter(shown).collect())
+            Query::Tokens { site, owner, ended_since, after, limit } => {
+                let place = |t: &Token| (t.created_at, t.id);
+                let shown = |t: &Token| {
+                    let since = |at| ended_since.is_some_and(|since| at >= since);
+                    t.site == site
+                        && owner.is_none_or(|owner| t.owner == owner)
+                        && t.ended.is_none_or(|ended| since(ended.at))
+                        && after.is_none_or(|after| place(t) < after)
+                };
+                let mut found: Vec<_> = self.tokens().into_iter().filter(shown).collect();
+                found.sort_by_key(|t| std::cmp::Reverse(place(t)));
+                found.truncate(limit as usize);
+                Found::Tokens(found)
             }
             Query::LiveSessions { .. } | Query::PastSessions { .. } => Found::Sessions(Vec::new()),
             Query::DueTokens { .. } => Found::Tokens(Vec::new()),

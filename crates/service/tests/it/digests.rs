@@ -14,7 +14,7 @@ use patd_service::start::StartError;
 use patd_service::view::From;
 
 use crate::memory::PlainHasher;
-use crate::outbox::shelf::{Book, Kept, Shelf, plan, start};
+use crate::shelf::{Book, Kept, Shelf, plan, start};
 
 /// A place of a hasher of another scheme, or of the one that there was.
 struct Place(Arc<dyn Hasher>);

@@ -4,8 +4,9 @@
 mod digests;
 mod guessing;
 // One store in memory for the tests of both crates.
-#[expect(dead_code, reason = "the other crate uses more of it")]
 #[path = "../../../http/tests/it/memory.rs"]
 mod memory;
+mod notices;
 mod outbox;
+mod shelf;
 mod world;

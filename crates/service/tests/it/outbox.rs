@@ -2,8 +2,6 @@
 //!
 //! Time passes by itself whenever nobody has anything to do.
 
-pub(crate) mod shelf;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +11,7 @@ use patd_service::error::Error;
 use patd_service::ports::{OnFull, Terms};
 use patd_service::service::Service;
 
-use shelf::{Book, Kept, Shelf, start};
+use crate::shelf::{Book, Kept, Shelf, start, until};
 
 /// A store, a sink's book, and how to start services on them.
 #[derive(Default)]
@@ -24,7 +22,13 @@ struct House {
 
 impl House {
     async fn service(&self, number: u64, shared: bool, terms: Terms) -> Arc<Service> {
-        start(number, Shelf { kept: Arc::clone(&self.kept), shared }, &self.book, terms).await
+        start(
+            number,
+            Shelf { kept: Arc::clone(&self.kept), shared, name: "shelf".to_owned() },
+            &self.book,
+            terms,
+        )
+        .await
     }
 
     /// Ids of the store's events of a site, in order.
@@ -50,17 +54,6 @@ impl House {
         })
         .await;
     }
-}
-
-/// Waits for a condition; a minute of the tests' time at most.
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("a minute is over");
 }
 
 async fn invite(service: &Service, name: &str, site: &str) -> Result<(), Error> {

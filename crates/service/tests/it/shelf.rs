@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use patd_core::changes::{Changes, Row};
 use patd_core::event::Event;
@@ -41,6 +42,13 @@ struct Inner {
     letters: BTreeMap<(String, u64), DeadLetter>,
     leases: HashMap<String, (Option<Uuid>, u64)>,
     acks: usize,
+    /// Changes that came again.
+    replays: usize,
+    /// Nothing is answered.
+    down: bool,
+    goes_down: bool,
+    /// Cursors whose moves are not taken.
+    stuck: Option<String>,
     /// Holders whose claims do not arrive.
     cut_off: HashSet<Uuid>,
 }
@@ -48,6 +56,36 @@ struct Inner {
 impl Kept {
     pub(crate) fn acks(&self) -> usize {
         self.inner.lock().expect("no poison").acks
+    }
+
+    pub(crate) fn replays(&self) -> usize {
+        self.inner.lock().expect("no poison").replays
+    }
+
+    /// Answers nothing any more after the next count of what a revocation ends, without which there is no revocation.
+    pub(crate) fn go_down_once_counted(&self) {
+        self.inner.lock().expect("no poison").goes_down = true;
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.inner.lock().expect("no poison").down = false;
+    }
+
+    /// From now on the cursors of this reader stay where they are.
+    pub(crate) fn hold_cursors(&self, of: Option<&str>) {
+        self.inner.lock().expect("no poison").stuck = of.map(str::to_owned);
+    }
+
+    pub(crate) fn cursor(&self, of: &Outlet) -> u64 {
+        self.inner.lock().expect("no poison").through(of)
+    }
+
+    pub(crate) fn put(&self, row: Row) {
+        self.rows.put(row);
+    }
+
+    pub(crate) fn row_of(&self, wanted: impl Fn(&Row) -> bool) -> Option<Row> {
+        self.rows.all().into_iter().find(wanted)
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
@@ -66,6 +104,8 @@ impl Kept {
 pub(crate) struct Shelf {
     pub(crate) kept: Arc<Kept>,
     pub(crate) shared: bool,
+    /// Its name for logs.
+    pub(crate) name: String,
 }
 
 impl Shelf {
@@ -77,14 +117,20 @@ impl Shelf {
         &self,
         work: impl FnOnce(&mut Inner) -> Result<T, StoreError>,
     ) -> Answer<Result<T, StoreError>> {
-        let done = work(&mut self.kept.inner.lock().expect("no poison"));
+        let mut inner = self.kept.inner.lock().expect("no poison");
+        let done = if inner.down { Err(is_down()) } else { work(&mut inner) };
         Box::pin(async move { done })
     }
 }
 
+fn is_down() -> StoreError {
+    StoreError::Unavailable("down".to_owned())
+}
+
 impl Inner {
     fn through(&self, of: &Outlet) -> u64 {
-        self.cursors.get(of).copied().unwrap_or(0)
+        let of_all = Outlet { sink: of.sink.clone(), scope: None };
+        [of, &of_all].into_iter().filter_map(|of| self.cursors.get(of)).copied().max().unwrap_or(0)
     }
 
     fn waiting(&self, scope: Option<Scope>, after: u64) -> Vec<Waiting> {
@@ -96,10 +142,19 @@ impl Inner {
 
 impl Store for Shelf {
     fn name(&self) -> &str {
-        "shelf"
+        &self.name
     }
 
     fn query(&self, queries: Vec<Query>) -> Answer<Result<Vec<Found>, StoreError>> {
+        {
+            let mut inner = self.kept.inner.lock().expect("no poison");
+            if inner.down {
+                return Box::pin(async { Err(is_down()) });
+            }
+            if queries.iter().any(|query| matches!(query, Query::CountMintedBefore(..))) {
+                inner.down = std::mem::take(&mut inner.goes_down);
+            }
+        }
         if let [Query::Sites] = queries.as_slice() {
             let sites = self.kept.rows.all().into_iter();
             let sites = sites.filter_map(|row| if let Row::Site(site) = row { Some(site) } else { None });
@@ -113,7 +168,17 @@ impl Store for Shelf {
         let (kept, rows) = (Arc::clone(&self.kept), self.rows());
         Box::pin(async move {
             let _open = kept.gate.read().await;
-            kept.inner.lock().expect("no poison").events.extend(changes.events.iter().cloned());
+            {
+                let mut inner = kept.inner.lock().expect("no poison");
+                if inner.down {
+                    return Err(is_down());
+                }
+                if inner.events.iter().any(|event| event.id.0 == changes.id) {
+                    inner.replays += 1;
+                    return Ok(Applied::Done);
+                }
+                inner.events.extend(changes.events.iter().cloned());
+            }
             rows.apply(changes).await
         })
     }
@@ -137,6 +202,9 @@ impl Store for Shelf {
 
     fn outbox_ack(&self, of: &Outlet, through: u64, dead: Vec<DeadLetter>) -> Answer<Result<(), StoreError>> {
         self.with(|inner| {
+            if inner.stuck.as_deref() == Some(&of.sink) {
+                return Err(is_down());
+            }
             inner.acks += 1;
             let cursor = inner.cursors.entry(of.clone()).or_default();
             *cursor = through.max(*cursor);
@@ -260,7 +328,8 @@ impl Store for Shelf {
 
 impl StoreOpener for Shelf {
     fn open(&self, _store: &str, _site: Option<SiteLuid>) -> Answer<Result<Arc<dyn Store>, StoreError>> {
-        let view: Arc<dyn Store> = Arc::new(Self { kept: Arc::clone(&self.kept), shared: self.shared });
+        let view: Arc<dyn Store> =
+            Arc::new(Self { kept: Arc::clone(&self.kept), shared: self.shared, name: self.name.clone() });
         Box::pin(async move { Ok(view) })
     }
 }
@@ -358,7 +427,12 @@ impl Random for Seeded {
 }
 
 /// A service on a shelf, with the sites `acme` and `globex` and one sink.
-pub(crate) async fn start(number: u64, shelf: Shelf, book: &Arc<Book>, terms: Terms) -> Arc<Service> {
+pub(crate) async fn start(
+    number: u64,
+    opener: impl StoreOpener + 'static,
+    book: &Arc<Book>,
+    terms: Terms,
+) -> Arc<Service> {
     let attempts = Attempts { free: 100, first_delay: Span::days(1), max_delay: Span::days(1) };
     let sink = TestSink { by: number, book: Arc::clone(book), terms: Arc::new(terms) };
     Service::start(Parts {
@@ -367,7 +441,7 @@ pub(crate) async fn start(number: u64, shelf: Shelf, book: &Arc<Book>, terms: Te
         key: Zeroizing::new([7; 32]),
         hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
         password_hasher: "plain".to_owned(),
-        opener: Arc::new(shelf),
+        opener: Arc::new(opener),
         directory: "directory".to_owned(),
         sites: vec![plan("acme"), plan("globex")],
         sinks: vec![Arc::new(sink)],
@@ -398,9 +472,20 @@ pub(crate) fn plan(key: &str) -> SitePlan {
             foreign_tokens: true,
             switch_site: false,
         },
-        store: "sites".to_owned(),
+        store: key.to_owned(),
         token_hasher: "plain".to_owned(),
         password_hasher: "plain".to_owned(),
         sinks: vec!["file".to_owned()],
     }
+}
+
+/// Waits for a condition; a minute of the tests' time at most.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("a minute is over");
 }
