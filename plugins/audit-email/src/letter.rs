@@ -71,11 +71,18 @@ fn words(kind: &str, data: &Value) -> (String, String, &'static str) {
             "Whoever holds its secret can sign in as you.",
             NOT_YOU,
         ),
-        "patd.notice.token_revoked" => fixed(
-            "A personal access token of yours was revoked",
-            "An administrator has revoked it. Whatever used it cannot sign in any more.",
-            "Ask the administrators of the site if you do not know why.",
-        ),
+        "patd.notice.token_revoked" => {
+            let several = |which| ("Personal access tokens of yours were revoked", which, "them");
+            let (title, which, used) = match (data["token_id"].as_str(), data["not_before"].as_str()) {
+                (Some(_), _) => ("A personal access token of yours was revoked", "it".to_owned(), "it"),
+                (None, None) => several("all that you had at the site".to_owned()),
+                (None, Some(time)) => several(format!("all at the site that were minted before {time}")),
+            };
+            let intro = format!(
+                "An administrator has revoked {which}. Whatever used {used} cannot sign in any more."
+            );
+            (title.to_owned(), intro, "Ask the administrators of the site if you do not know why.")
+        }
         "patd.notice.token_leaked" => fixed(
             "A personal access token of yours was found in public",
             "Its secret was reported as leaked, so it was revoked. Whatever used it cannot sign in any more.",
@@ -154,7 +161,8 @@ mod tests {
     #[test]
     fn each_notice_has_a_title_and_its_facts_in_both_parts() {
         for kind in ["token_minted", "token_revoked", "token_leaked", "token_expires", "new_network"] {
-            let event = json!({ "type": format!("patd.notice.{kind}"), "time": "2026-11-24T08:00:00Z", "data": { "token_name": "build" } });
+            let data = json!({ "token_id": "5", "token_name": "build" });
+            let event = json!({ "type": format!("patd.notice.{kind}"), "time": "2026-11-24T08:00:00Z", "data": data });
             let letter = letter(&event);
             assert!(letter.title.contains("personal access token"), "{}", letter.title);
             for part in [&letter.plain, &letter.html] {
@@ -178,6 +186,17 @@ mod tests {
             idle.plain
         );
         assert!(of(json!({ "ends": "absolute", "days": 1 })).title.ends_with("within a day"));
+    }
+
+    #[test]
+    fn a_revocation_of_several_tokens_says_which() {
+        let of = |data| letter(&json!({ "type": "patd.notice.token_revoked", "data": data }));
+        let one = of(json!({ "token_id": "5" }));
+        assert!(one.title.ends_with("token of yours was revoked") && one.plain.contains("revoked it."));
+        let all = of(json!({}));
+        assert!(all.title.contains("tokens") && all.plain.contains("all that you had"), "{}", all.plain);
+        let some = of(json!({ "not_before": "2026-11-24T08:00:00Z" }));
+        assert!(some.plain.contains("minted before 2026-11-24T08:00:00Z"), "{}", some.plain);
     }
 
     #[test]
