@@ -203,6 +203,30 @@ async fn the_owner_of_a_leaked_token_is_mailed_once_and_nobody_else_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn owners_are_mailed_that_an_admin_revoked_what_was_minted_before_a_time() {
+    let (mailbox, stage) = with_mailbox("patd.notice.token_revoked").await;
+    let person = stage.person("acme", "Creator").await;
+    let session = stage.session(&person, "acme", Kind::Interactive).await;
+    let profile = json!({"email": "ann@people.example"});
+    stage.call("PATCH", "/v1/me", Some(&session), Some(&profile)).await.expect(200);
+    let tokens = [stage.mint(&person, "acme").await, stage.mint(&person, "acme").await];
+    let listed = stage.call("GET", "/v1/sites/acme/tokens", Some(&session), None).await.expect(200).json();
+    // The older one alone.
+    let before = &listed["items"][0]["created_at"];
+    let body = json!({"issued_before": before, "dry_run": false});
+    stage
+        .call("POST", "/v1/sites/acme/revocations", Some(stage.admin("acme")), Some(&body))
+        .await
+        .expect(200);
+    let mail = tokio::task::block_in_place(|| mailbox.next());
+    assert_eq!(mail["recipients"], json!(["ann@people.example"]), "{mail}");
+    let text = mail["text"].as_str().expect("a text");
+    assert!(text.contains("minted before") && text.contains(before.as_str().expect("a time")), "{text}");
+    stage.use_token(&tokens[0], "acme").await.refused("401 token-revoked");
+    stage.use_token(&tokens[1], "acme").await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r8_grave_events_are_mailed_to_the_admins_of_their_site_and_to_nobody_else() {
     let (mailbox, stage) = with_mailbox("patd.user.*").await;
     for site in ["acme", "globex"] {

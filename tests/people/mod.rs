@@ -4,6 +4,7 @@ mod audit;
 mod invitations;
 mod limits;
 mod members;
+mod notices;
 mod second_factor;
 mod secrets;
 mod sessions;
