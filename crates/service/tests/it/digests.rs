@@ -81,7 +81,7 @@ async fn reload(service: &Arc<Service>, keep_old: bool) -> Result<SiteChanges, S
 /// A service whose store can be held up, and a person who may join it.
 async fn house() -> (Arc<Service>, Arc<Kept>, PlainText) {
     let kept = Arc::new(Kept::default());
-    let shelf = Shelf { kept: Arc::clone(&kept), shared: false };
+    let shelf = Shelf { kept: Arc::clone(&kept), shared: false, name: "shelf".to_owned() };
     let service = start(1, shelf, &Arc::new(Book::default()), Terms::default()).await;
     let invited = service.operator_invite("ann", "acme", SiteRole::Viewer).await.expect("invited");
     (service, kept, PlainText::new(invited.invitation.expose().to_owned()))
