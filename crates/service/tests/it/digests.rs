@@ -13,8 +13,9 @@ use patd_service::service::Service;
 use patd_service::start::StartError;
 use patd_service::view::From;
 
+use crate::desk::{Book, plan, start};
 use crate::memory::PlainHasher;
-use crate::shelf::{Book, Kept, Shelf, plan, start};
+use crate::shelf::{Kept, Shelf};
 
 /// A place of a hasher of another scheme, or of the one that there was.
 struct Place(Arc<dyn Hasher>);

@@ -1,6 +1,7 @@
 //! The use-cases over ports in memory: what can be counted there and not from outside.
 #![cfg(test)]
 
+mod desk;
 mod digests;
 mod guessing;
 // One store in memory for the tests of both crates.

@@ -20,7 +20,8 @@ use patd_service::service::{Service, SiteRef};
 use patd_service::view::{Caller, From, PasswordSignIn};
 use uuid::Uuid;
 
-use crate::shelf::{Kept, Shelf, start, until};
+use crate::desk::{start, until};
+use crate::shelf::{Kept, Shelf};
 use crate::world::PASSWORD;
 
 /// When tests mint; long before the service's clock begins, and within a token's life.

@@ -11,7 +11,8 @@ use patd_service::error::Error;
 use patd_service::ports::{OnFull, Terms};
 use patd_service::service::Service;
 
-use crate::shelf::{Book, Kept, Shelf, start, until};
+use crate::desk::{Book, start, until};
+use crate::shelf::{Kept, Shelf};
 
 /// A store, a sink's book, and how to start services on them.
 #[derive(Default)]

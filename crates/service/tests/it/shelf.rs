@@ -1,28 +1,16 @@
-//! A store that several services may share, and a sink that does what it is told.
+//! A store in memory that several services may share, that can go down, and that holds up changes and cursors.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use patd_core::changes::{Changes, Row};
 use patd_core::event::Event;
 use patd_core::id::SiteLuid;
-use patd_core::name::ContentUrl;
-use patd_core::record::Policy;
 use patd_core::secret::PhcDigest;
-use patd_core::time::Span;
-use patd_service::hash_pool::Hashers;
-use patd_service::limits::{Attempts, LimitPolicy};
 use patd_service::ports::*;
-use patd_service::service::Service;
-use patd_service::start::{Parts, SitePlan};
-use serde_json::Value;
-use tokio::time::Instant;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use crate::memory::{Counting, Memory, PlainHasher, View};
+use crate::memory::{Memory, View};
 
 /// What all views of the store share.
 #[derive(Default)]
@@ -332,160 +320,4 @@ impl StoreOpener for Shelf {
             Arc::new(Self { kept: Arc::clone(&self.kept), shared: self.shared, name: self.name.clone() });
         Box::pin(async move { Ok(view) })
     }
-}
-
-/// A delivery of one event.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    /// By which service.
-    pub(crate) by: u64,
-    pub(crate) at: Instant,
-    pub(crate) id: String,
-    pub(crate) source: String,
-}
-
-/// What a sink has got, and what it does not want.
-#[derive(Default)]
-pub(crate) struct Book {
-    pub(crate) got: Mutex<Vec<Delivery>>,
-    /// Parts of events: one that has any of them makes the batch fail.
-    pub(crate) fails: Mutex<Vec<String>>,
-    /// One that has any of them makes the batch rejected.
-    pub(crate) rejects: Mutex<Vec<String>>,
-}
-
-impl Book {
-    pub(crate) fn got(&self) -> Vec<Delivery> {
-        self.got.lock().expect("no poison").clone()
-    }
-
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.got().into_iter().map(|delivery| delivery.id).collect()
-    }
-
-    pub(crate) fn fail(&self, parts: &[&str]) {
-        *self.fails.lock().expect("no poison") = parts.iter().map(|part| (*part).to_owned()).collect();
-    }
-
-    pub(crate) fn reject(&self, parts: &[&str]) {
-        *self.rejects.lock().expect("no poison") = parts.iter().map(|part| (*part).to_owned()).collect();
-    }
-}
-
-struct TestSink {
-    by: u64,
-    book: Arc<Book>,
-    terms: Arc<Terms>,
-}
-
-impl AuditSink for TestSink {
-    fn name(&self) -> &str {
-        "file"
-    }
-
-    fn terms(&self) -> Arc<Terms> {
-        Arc::clone(&self.terms)
-    }
-
-    fn deliver(&self, events: Vec<Value>) -> Answer<Result<Delivered, SinkError>> {
-        let (book, by) = (Arc::clone(&self.book), self.by);
-        Box::pin(async move {
-            let has = |parts: &Mutex<Vec<String>>| {
-                let parts = parts.lock().expect("no poison");
-                events.iter().any(|event| parts.iter().any(|part| event.to_string().contains(part)))
-            };
-            if has(&book.fails) {
-                return Err(SinkError::Unavailable("told to fail".to_owned()));
-            }
-            if has(&book.rejects) {
-                return Err(SinkError::Rejected("told to reject".to_owned()));
-            }
-            let text = |event: &Value, member: &str| event[member].as_str().unwrap_or_default().to_owned();
-            let at = Instant::now();
-            let got =
-                events.iter().map(|e| Delivery { by, at, id: text(e, "id"), source: text(e, "source") });
-            book.got.lock().expect("no poison").extend(got);
-            Ok(Delivered { through: events.len(), rejected: Vec::new() })
-        })
-    }
-
-    fn stop(&self) -> Answer<Result<(), SinkError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// Different at each look, and from service to service.
-struct Seeded(AtomicU64);
-
-impl Random for Seeded {
-    fn fill(&self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-            chunk.copy_from_slice(&(next ^ next >> 29).to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-/// A service on a shelf, with the sites `acme` and `globex` and one sink.
-pub(crate) async fn start(
-    number: u64,
-    opener: impl StoreOpener + 'static,
-    book: &Arc<Book>,
-    terms: Terms,
-) -> Arc<Service> {
-    let attempts = Attempts { free: 100, first_delay: Span::days(1), max_delay: Span::days(1) };
-    let sink = TestSink { by: number, book: Arc::clone(book), terms: Arc::new(terms) };
-    Service::start(Parts {
-        clock: Arc::new(Counting::new()),
-        random: Arc::new(Seeded(AtomicU64::new(number << 40))),
-        key: Zeroizing::new([7; 32]),
-        hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
-        password_hasher: "plain".to_owned(),
-        opener: Arc::new(opener),
-        directory: "directory".to_owned(),
-        sites: vec![plan("acme"), plan("globex")],
-        sinks: vec![Arc::new(sink)],
-        limits: LimitPolicy {
-            account: attempts,
-            address: attempts,
-            event_streams: 8,
-            event_streams_per_site: 4,
-            leak_reports_per_hour: 60,
-        },
-    })
-    .await
-    .expect("the service starts")
-}
-
-pub(crate) fn plan(key: &str) -> SitePlan {
-    SitePlan {
-        key: key.to_owned(),
-        content_url: ContentUrl::parse(key).expect("a content URL"),
-        name: key.to_owned(),
-        policy: Policy {
-            pat_enabled: true,
-            mint_allowed: true,
-            max_lifetime: Span::days(365),
-            idle_limit: Span::days(15),
-            session_lifetime: Span::minutes(120),
-            tokens_per_user: 10,
-            foreign_tokens: true,
-            switch_site: false,
-        },
-        store: key.to_owned(),
-        token_hasher: "plain".to_owned(),
-        password_hasher: "plain".to_owned(),
-        sinks: vec!["file".to_owned()],
-    }
-}
-
-/// Waits for a condition; a minute of the tests' time at most.
-pub(crate) async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("a minute is over");
 }
