@@ -2,6 +2,11 @@
 
 mod hashers;
 mod loading;
+// One hasher and one randomness for the tests of several crates.
+#[expect(dead_code, reason = "the other crates use more of it")]
+#[path = "../../../http/tests/it/memory.rs"]
+mod memory;
 mod services;
 mod stores;
 mod world;
+mod year;
