@@ -1,6 +1,8 @@
 //! The live stream of a site's events: exactly once and in one order, over reconnections, restarts and two stores; and for
 //! those only who may see it.
 
+mod slow;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -66,7 +66,7 @@ async fn sign_in(daemon: &Daemon, secret: &Value, made: &AtomicUsize, most: usiz
 }
 
 /// So many sign-ins over all connections; how long each took, in order of that.
-async fn sign_ins(daemon: &Daemon, secrets: &[Value], most: usize) -> Vec<Duration> {
+pub(crate) async fn sign_ins(daemon: &Daemon, secrets: &[Value], most: usize) -> Vec<Duration> {
     let made = AtomicUsize::new(0);
     let all = join_all(secrets.iter().map(|secret| sign_in(daemon, secret, &made, most))).await;
     let mut took = all.concat();
@@ -214,7 +214,7 @@ fn log(daemon: &Daemon, facts: &Facts) -> Log {
     Log { file: daemon.data_dir().join(format!("audit/{luid}.jsonl")), away }
 }
 
-fn at(sorted: &[Duration], percent: usize) -> Duration {
+pub(crate) fn at(sorted: &[Duration], percent: usize) -> Duration {
     sorted
         .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
         .copied()
