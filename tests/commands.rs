@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod copy;
+mod dead_letters;
 mod doctor;
 mod patctl;
 mod patd;

@@ -17,7 +17,7 @@ use crate::harness::{Daemon, Kind, Stage, client, path_of, until};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A daemon whose sites have this sink as well.
-async fn with_sink(name: &str, section: &str) -> Stage {
+pub(crate) async fn with_sink(name: &str, section: &str) -> Stage {
     let stage = Stage::start("").await;
     let config = std::fs::read_to_string(stage.daemon.config()).expect("the config");
     let config = config.replacen("sinks = [\"file\"]", &format!("sinks = [\"file\", \"{name}\"]"), 1);
@@ -27,18 +27,29 @@ async fn with_sink(name: &str, section: &str) -> Stage {
     stage
 }
 
-/// A receiver that answers every request with one status and keeps the ids of what it got.
+/// A receiver that answers every request with one status, but for what it refuses, and keeps the ids of what it got.
 #[derive(Clone)]
-struct Hook {
+pub(crate) struct Hook {
     status: Arc<AtomicU16>,
+    /// What has any of these in its body gets 422.
+    refused: Arc<Mutex<Vec<String>>>,
+    /// Before each answer.
+    pause: Arc<Mutex<Duration>>,
     ids: Arc<Mutex<Vec<String>>>,
+    taken: Arc<Mutex<Vec<String>>>,
 }
 
 impl Hook {
-    async fn serve(status: u16) -> (Self, String) {
+    pub(crate) async fn serve(status: u16) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/patd", listener.local_addr().expect("an address"));
-        let hook = Self { status: Arc::new(AtomicU16::new(status)), ids: Arc::default() };
+        let hook = Self {
+            status: Arc::new(AtomicU16::new(status)),
+            refused: Arc::default(),
+            pause: Arc::default(),
+            ids: Arc::default(),
+            taken: Arc::default(),
+        };
         let own = hook.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -62,17 +73,49 @@ impl Hook {
                     _ => {}
                 }
             }
-            stream.read_exact(&mut vec![0; length]).await.ok()?;
-            self.ids.lock().expect("sound").push(id);
-            let status = self.status.load(Ordering::SeqCst);
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await.ok()?;
+            self.ids.lock().expect("sound").push(id.clone());
+            let pause = *self.pause.lock().expect("sound");
+            tokio::time::sleep(pause).await;
+            let status = if self.refuses(&body) { 422 } else { self.status.load(Ordering::SeqCst) };
+            if status == 204 {
+                self.taken.lock().expect("sound").push(id);
+            }
             let answer = format!("HTTP/1.1 {status} Told\r\ncontent-length: 0\r\n\r\n");
             stream.get_mut().write_all(answer.as_bytes()).await.ok()?;
         }
     }
 
+    fn refuses(&self, body: &[u8]) -> bool {
+        let body = String::from_utf8_lossy(body);
+        self.refused.lock().expect("sound").iter().any(|part| body.contains(part))
+    }
+
+    /// From now on it will never take what has any of these in it.
+    pub(crate) fn refuse(&self, parts: &[&str]) {
+        *self.refused.lock().expect("sound") = parts.iter().map(|part| (*part).to_owned()).collect();
+    }
+
+    /// From now on it takes so long for each event.
+    pub(crate) fn pause(&self, pause: Duration) {
+        *self.pause.lock().expect("sound") = pause;
+    }
+
     fn ids(&self) -> Vec<String> {
         self.ids.lock().expect("sound").clone()
     }
+
+    /// Ids of what it took, in order.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        self.taken.lock().expect("sound").clone()
+    }
+}
+
+/// The section of an `audit-webhook` that tells this address.
+pub(crate) fn webhook(url: &str) -> String {
+    let secret = "whsec_YmxhY2sgYm94IGJsYWNrIGJveCBibGFjayBib3g=";
+    format!("plugin = \"audit-webhook\"\nconfig = {{ url = \"{url}\", secrets = [\"{secret}\"] }}")
 }
 
 async fn metrics(daemon: &Daemon) -> String {
@@ -83,10 +126,7 @@ async fn metrics(daemon: &Daemon) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_was_told_to_go_away_is_left_alone_until_a_reload_and_then_gets_everything() {
     let (hook, url) = Hook::serve(410).await;
-    let secret = "whsec_YmxhY2sgYm94IGJsYWNrIGJveCBibGFjayBib3g=";
-    let section =
-        format!("plugin = \"audit-webhook\"\nconfig = {{ url = \"{url}\", secrets = [\"{secret}\"] }}");
-    let stage = with_sink("hook", &section).await;
+    let stage = with_sink("hook", &webhook(&url)).await;
     let person = stage.person("acme", "Creator").await;
     stage.session(&person, "acme", Kind::Token).await;
     until("the metric tells of it", async || {

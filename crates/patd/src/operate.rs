@@ -263,7 +263,7 @@ async fn dead_letters(
 ) -> Result<Value, Failure> {
     match verb {
         DeadLettersVerb::List => {
-            let letters = service.operator_dead_letters(sink, site).await.map_err(refused)?;
+            let letters = told_of(service, sink, service.operator_dead_letters(sink, site)).await?;
             let shown = |kept: Kept| {
                 json!({
                     "sink": sink, "store": kept.store, "position": kept.letter.position,
@@ -276,14 +276,31 @@ async fn dead_letters(
             Ok(letters.into_iter().map(shown).collect())
         }
         DeadLettersVerb::Replay => {
-            let done = service.operator_replay_dead_letters(sink, site).await.map_err(refused)?;
+            let done = told_of(service, sink, service.operator_replay_dead_letters(sink, site)).await?;
             let (delivered, rejected) = (done.delivered, done.rejected);
             Ok(json!({"sink": sink, "delivered": delivered, "rejected": rejected, "failed": done.failed}))
         }
         DeadLettersVerb::Drop => {
-            let dropped = service.operator_drop_dead_letters(sink, site).await.map_err(refused)?;
+            let dropped = told_of(service, sink, service.operator_drop_dead_letters(sink, site)).await?;
             Ok(json!({"sink": sink, "dropped": dropped}))
         }
+    }
+}
+
+/// An answer about a sink; whoever names one that is none hears which there are.
+async fn told_of<T>(
+    service: &Service,
+    sink: &str,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match answer.await {
+        Err(Error::NotFound("sink")) => {
+            let sinks = service.operator_sinks().await.map_err(refused)?;
+            let mut names: Vec<_> = sinks.into_iter().map(|known| known.sink).collect();
+            names.sort();
+            Err(Failure::Refused(format!("no sink is named `{sink}`; the config has: {}", names.join(", "))))
+        }
+        answer => answer.map_err(refused),
     }
 }
 
