@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::refusals::patd;
-use crate::harness::{Daemon, Person, Stage, Token, client, path_of};
-use crate::sinks::{Hook, until, webhook, with_sink};
+use crate::harness::{Daemon, Person, Stage, Token, client, path_of, until};
+use crate::sinks::{Hook, webhook, with_sink};
 
 const LIST: [&str; 5] = ["audit", "dead-letters", "list", "--sink", "hook"];
 const REPLAY: [&str; 5] = ["audit", "dead-letters", "replay", "--sink", "hook"];
