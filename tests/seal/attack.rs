@@ -9,7 +9,7 @@ use rand::RngExt as _;
 use rand::rngs::ThreadRng;
 use serde_json::{Value, json};
 
-use super::trail::Trail;
+use super::trail::{Trail, id};
 
 /// Each failure tells what was done to which row.
 #[expect(clippy::disallowed_methods, reason = "no secret: where to attack")]
@@ -34,8 +34,8 @@ pub(super) enum Attack {
 impl Attack {
     pub(super) const ALL: [Self; 5] = [Self::Flip, Self::Drop, Self::Swap, Self::Truncate, Self::Rechain];
 
-    /// Attacks a random row; its number and what was done.
-    pub(super) fn on_store(self, trail: &Trail) -> (usize, String) {
+    /// Attacks a random row; the numbers of the rows of which one should be named, and what was done.
+    pub(super) fn on_store(self, trail: &Trail) -> (Vec<usize>, String) {
         let rows = &trail.rows;
         let (at, other) = two(rows.len());
         let (here, there) = (rows[at].position, rows[other].position);
@@ -60,21 +60,16 @@ impl Attack {
             Self::Truncate => format!("DELETE FROM events WHERE position >= {here};"),
             Self::Rechain => {
                 let mut events: Vec<Value> = rows.iter().map(|row| row.event.clone()).collect();
-                let changed = rechain(&mut events, at);
-                let write = |at: &usize| {
-                    let (event, position) = (&events[*at], rows[*at].position);
-                    match event["data"]["seal"].as_str() {
-                        Some(seal) => format!(
-                            "UPDATE events SET detail = json_set(detail, '$.seal', '{seal}') WHERE position = {position};"
-                        ),
-                        None => format!("UPDATE events SET reason = 'forged' WHERE position = {position};"),
-                    }
-                };
-                changed.iter().map(write).collect()
+                let changed = rechain(&mut events, at, Forged::Event);
+                written(trail, &events, &changed)
             }
         };
         trail.sql(&statements);
-        (at, format!("{self:?} {}", &statements[..statements.len().min(160)]))
+        // A checkpoint that comes after the one that lists nothing else: what is in its place is as wrong.
+        let seals = |row: usize| rows.get(row).is_some_and(|row| Checkpoint::text(&row.event).is_some());
+        let pair = self == Self::Swap && seals(at) && seals(at + 1);
+        let named = if pair { vec![at, other] } else { vec![at] };
+        (named, format!("{self:?} {}", &statements[..statements.len().min(160)]))
     }
 
     /// Attacks a random line; the ids of the events of which one should be named, and what was done.
@@ -83,9 +78,7 @@ impl Attack {
         let mut lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
         let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         // Those of the site's own store: what lies between chains has no order.
-        let ours: Vec<usize> = (0..events.len())
-            .filter(|at| trail.rows.iter().any(|row| events[*at]["id"] == row.id.as_str()))
-            .collect();
+        let ours: Vec<usize> = (0..events.len()).filter(|at| trail.ids.contains(&id(&events[*at]))).collect();
         let (at, other) = two(ours.len());
         let (at, other) = (ours[at], ours[other]);
         let mut cut_at = None;
@@ -103,7 +96,7 @@ impl Attack {
             Self::Rechain => {
                 let mut changed: Vec<Value> = ours.iter().map(|line| events[*line].clone()).collect();
                 let from = ours.iter().position(|line| *line == at).expect("it is one of ours");
-                for of_ours in rechain(&mut changed, from) {
+                for of_ours in rechain(&mut changed, from, Forged::Event) {
                     lines[ours[of_ours]] = changed[of_ours].to_string().into_bytes();
                 }
             }
@@ -116,7 +109,6 @@ impl Attack {
         // A cut may take the end of two chains, and neither has the first event of both.
         let elsewhere = (at..events.len()).find(|line| self == Self::Truncate && !ours.contains(line));
         let named = [Some(&events[at]), elsewhere.map(|line| &events[line])];
-        let id = |event: &Value| event["id"].as_str().expect("an id").to_owned();
         (
             named.into_iter().flatten().map(id).collect(),
             format!("{self:?} of line {}, {other}, {cut_at:?}", at + 1),
@@ -132,18 +124,57 @@ fn two(below: usize) -> (usize, usize) {
     (one.min(other), one.max(other))
 }
 
-/// Changes an event and makes the checkpoints after it fit. Answers the numbers of what is different now.
-fn rechain(events: &mut [Value], from: usize) -> Vec<usize> {
+/// Removes events from the beginning of the store, and signs that it begins later, with a key of the attacker's.
+pub(super) fn behead(trail: &Trail) -> String {
+    let mut events: Vec<Value> = trail.rows.iter().map(|row| row.event.clone()).collect();
+    let seq = |event: &Value| Some(Checkpoint::parse(Checkpoint::text(event)?)?.content.seq);
+    let last = events.iter().rposition(|event| seq(event).is_some()).expect("a checkpoint");
+    let at = dice().random_range(1..=last);
+    let begins = events[at..].iter().find_map(seq).expect("one is left");
+    let changed = rechain(&mut events, at, Forged::Beginning(begins));
+    let here = trail.rows[at].position;
+    trail.sql(&format!("DELETE FROM events WHERE position < {here};{}", written(trail, &events, &changed)));
+    format!("beheaded before row {at}, begins with {begins}")
+}
+
+/// The statements that write forged events over those of the store.
+fn written(trail: &Trail, events: &[Value], changed: &[usize]) -> String {
+    let write = |at: &usize| {
+        let (event, position) = (&events[*at], trail.rows[*at].position);
+        match event["data"]["seal"].as_str() {
+            Some(seal) => format!(
+                "UPDATE events SET detail = json_set(detail, '$.seal', '{seal}') WHERE position = {position};"
+            ),
+            None => format!("UPDATE events SET reason = 'forged' WHERE position = {position};"),
+        }
+    };
+    changed.iter().map(write).collect()
+}
+
+/// What is to look genuine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forged {
+    /// The first event is another one.
+    Event,
+    /// The chain begins here.
+    Beginning(u64),
+}
+
+/// Makes the checkpoints from an event on fit what is forged. Answers the numbers of what is different now.
+fn rechain(events: &mut [Value], from: usize, forged: Forged) -> Vec<usize> {
     let own = SigningKey::from_seed(&zeroize::Zeroizing::new([9; 32]));
     let (mut hashes, mut previous, mut changed) = (HashMap::new(), None, Vec::new());
     for (at, event) in events.iter_mut().enumerate().skip(from) {
         let id = event["id"].as_str().expect("an id").parse::<uuid::Uuid>().expect("a UUID");
         match Checkpoint::text(event).and_then(Checkpoint::parse) {
-            None if at == from => event["data"]["reason"] = json!("forged"),
+            None if at == from && forged == Forged::Event => event["data"]["reason"] = json!("forged"),
             None => continue,
             Some(checkpoint) => {
                 let mut content = checkpoint.content;
                 content.previous = previous.or(content.previous);
+                if let Forged::Beginning(begins) = forged {
+                    content.begins = begins;
+                }
                 for leaf in &mut content.events {
                     leaf.hash = hashes.get(&leaf.id).copied().unwrap_or(leaf.hash);
                 }

@@ -1,16 +1,15 @@
 //! Old events are removed and the trail stays whole: beside the running daemon, through `kill -9`, and afterwards; and what
 //! somebody else removes from its beginning is found.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use patd_service::seal::checkpoint::{Chain, Checkpoint};
+use patd_service::seal::checkpoint::Checkpoint;
 use rand::RngExt as _;
 use serde_json::{Value, json};
 
-use super::trail::verify;
+use super::trail::{delivered, first_kept, id, sql, verify};
 use crate::harness::{Person, Stage, Token, client, say, until};
 
 const KILLS: usize = 16;
@@ -44,14 +43,7 @@ impl Short {
     }
 
     fn sql(&self, statements: &str) -> String {
-        let output = Command::new("sqlite3")
-            .args(["-cmd", ".timeout 20000"])
-            .arg(self.store())
-            .arg(statements)
-            .output()
-            .expect("sqlite3 runs");
-        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+        sql(&self.store(), statements).trim().to_owned()
     }
 
     /// Ids of the events of acme in its store, oldest first.
@@ -65,35 +57,18 @@ impl Short {
         self.stage.daemon.data_dir().join(format!("audit/{}.jsonl", self.luid))
     }
 
-    /// The events that the file has, oldest first, each once.
     fn delivered(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.file()).expect("the audit file");
-        let mut known = HashSet::new();
-        let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        events.filter(|event| known.insert(id(event))).collect()
+        delivered(&self.stage.daemon, &self.luid)
     }
 
-    /// The id of the event that the chain of acme's own store begins with, as the newest checkpoint says.
     fn first_kept(&self) -> Option<String> {
-        let events = self.delivered();
-        let of_store = |event: &Value| {
-            let read = Checkpoint::parse(Checkpoint::text(event)?)?;
-            (read.content.chain == Chain { directory: false, ..read.content.chain }).then_some(read.content)
-        };
-        let checkpoints: Vec<_> = events.iter().filter_map(of_store).collect();
-        let begins = checkpoints.iter().map(|content| content.begins).max()?;
-        let first = checkpoints.iter().find(|content| content.seq == begins)?;
-        first.events.first().map(|leaf| leaf.id.to_string())
+        first_kept(&self.delivered())
     }
 
     fn must_verify(&self, when: &str) {
         let (answer, code) = verify(&self.stage.daemon.config(), &[]);
         assert_eq!((code, &answer["ok"]), (Some(0), &json!(true)), "{when}: {answer}");
     }
-}
-
-fn id(event: &Value) -> String {
-    event["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

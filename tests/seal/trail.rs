@@ -1,8 +1,10 @@
 //! A trail of a stopped daemon, of which each attack gets a fresh copy.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use patd_service::seal::checkpoint::{Checkpoint, Content};
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, client, path_of, sample, until};
@@ -51,6 +53,13 @@ impl Talker {
             assert_eq!(answer.status(), 201);
         }
     }
+
+    /// Signs in a few times and waits until that is sealed.
+    async fn stretch(&mut self, daemon: &Daemon) {
+        let before = checkpoints(daemon, &self.luid);
+        self.talk(daemon, 3).await;
+        until("a checkpoint", async || checkpoints(daemon, &self.luid) > before).await;
+    }
 }
 
 /// A row of acme's store, in order.
@@ -68,6 +77,8 @@ pub(super) struct Trail {
     copy: tempfile::TempDir,
     /// Of acme's own store.
     pub(super) rows: Vec<Row>,
+    /// Ids of all events that it has or had.
+    pub(super) ids: HashSet<String>,
 }
 
 impl Trail {
@@ -75,24 +86,51 @@ impl Trail {
         let daemon = Daemon::start("").await;
         let mut talker = Talker::new(&daemon).await;
         for _ in 0..12 {
-            let before = checkpoints(&daemon, &talker.luid);
-            talker.talk(&daemon, 3).await;
-            until("a checkpoint", async || checkpoints(&daemon, &talker.luid) > before).await;
+            talker.stretch(&daemon).await;
         }
         daemon.stop().await;
+        Self::of(daemon, talker.luid)
+    }
+
+    /// One that lost its beginning to retention.
+    pub(super) async fn shortened() -> Self {
+        let daemon = Daemon::start("[audit]\nkeep = \"20s\"\n").await;
+        let mut talker = Talker::new(&daemon).await;
+        let luid = talker.luid.clone();
+        let store = daemon.data_dir().join(format!("sites/{luid}.db"));
+        let oldest = || sql(&store, "SELECT id FROM events ORDER BY position LIMIT 1;");
+        let first = oldest();
+        while oldest() == first {
+            talker.stretch(&daemon).await;
+        }
+        // What was let go and is still there is nobody's loss.
+        let in_order = || first_kept(&delivered(&daemon, &luid)).is_some_and(|kept| kept == oldest().trim());
+        loop {
+            talker.stretch(&daemon).await;
+            until("all that was let go is gone", async || in_order()).await;
+            daemon.stop().await;
+            if in_order() {
+                break;
+            }
+            daemon.restart().await;
+        }
+        Self::of(daemon, luid)
+    }
+
+    /// That of a daemon that is stopped.
+    fn of(daemon: Daemon, luid: String) -> Self {
         let copy = tempfile::tempdir().expect("a folder");
-        let mut trail = Self { daemon, luid: talker.luid, copy, rows: Vec::new() };
+        let mut trail = Self { daemon, luid, copy, rows: Vec::new(), ids: HashSet::new() };
         let config = std::fs::read_to_string(trail.daemon.config()).expect("the config");
         let (old, new) = (trail.daemon.data_dir(), trail.data_dir());
         let config = config.replace(old.to_str().expect("plain"), new.to_str().expect("plain"));
         std::fs::write(trail.config(), config).expect("written");
         trail.restore();
-        let events: std::collections::HashMap<String, Value> = std::fs::read_to_string(trail.file())
-            .expect("the audit file")
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-            .map(|event| (event["id"].as_str().expect("an id").to_owned(), event))
-            .collect();
+        let events = delivered(&trail.daemon, &trail.luid);
+        for content in of_store(&events) {
+            trail.ids.extend(content.events.iter().map(|leaf| leaf.id.to_string()));
+        }
+        let events: HashMap<String, Value> = events.into_iter().map(|event| (id(&event), event)).collect();
         let listed = trail.sql("SELECT position, id FROM events ORDER BY position;");
         let row = |line: &str| {
             let (position, id) = line.split_once('|').expect("two columns");
@@ -101,6 +139,7 @@ impl Trail {
         };
         trail.rows = listed.lines().map(row).collect();
         assert!(trail.rows.len() > 40, "{listed}");
+        trail.ids.extend(trail.rows.iter().map(|row| row.id.clone()));
         trail
     }
 
@@ -135,11 +174,50 @@ impl Trail {
 
     /// Changes acme's store behind the daemon's back.
     pub(super) fn sql(&self, statements: &str) -> String {
-        let store = self.data_dir().join(format!("sites/{}.db", self.luid));
-        let output = Command::new("sqlite3").arg(store).arg(statements).output().expect("sqlite3 runs");
-        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        sql(&self.data_dir().join(format!("sites/{}.db", self.luid)), statements)
     }
+}
+
+/// What `sqlite3` says.
+pub(super) fn sql(store: &Path, statements: &str) -> String {
+    let output = Command::new("sqlite3")
+        .args(["-cmd", ".timeout 20000"])
+        .arg(store)
+        .arg(statements)
+        .output()
+        .expect("sqlite3 runs");
+    assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+pub(super) fn id(event: &Value) -> String {
+    event["id"].as_str().expect("an id").to_owned()
+}
+
+/// The events in a site's audit file, oldest first, each once.
+pub(super) fn delivered(daemon: &Daemon, luid: &str) -> Vec<Value> {
+    let file = daemon.data_dir().join(format!("audit/{luid}.jsonl"));
+    let text = std::fs::read_to_string(file).expect("the audit file");
+    let mut known = HashSet::new();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    events.filter(|event| known.insert(id(event))).collect()
+}
+
+/// What the checkpoints of the site's own store say.
+fn of_store(events: &[Value]) -> Vec<Content> {
+    let read = |event: &Value| {
+        let content = Checkpoint::parse(Checkpoint::text(event)?)?.content;
+        (!content.chain.directory).then_some(content)
+    };
+    events.iter().filter_map(read).collect()
+}
+
+/// The id of the event that the chain of the site's own store begins with, as the newest checkpoint says.
+pub(super) fn first_kept(events: &[Value]) -> Option<String> {
+    let checkpoints = of_store(events);
+    let begins = checkpoints.iter().map(|content| content.begins).max()?;
+    let first = checkpoints.iter().find(|content| content.seq == begins)?;
+    first.events.first().map(|leaf| leaf.id.to_string())
 }
 
 fn copy(from: &Path, to: &Path) {

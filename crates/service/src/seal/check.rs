@@ -1,6 +1,6 @@
 //! Checks a trail, event by event, against its checkpoints, and names the first event that is not as it was sealed.
 //!
-//! Memory holds what no checkpoint has covered yet, never the trail. A fault in a stretch that was let go on purpose
+//! Memory holds what no checkpoint has covered yet, never the trail. A fault in a stretch that a store was made to let go
 //! (retention) is none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::canonical::{Hash, hash};
 use super::checkpoint::{self, Chain, Checkpoint, Leaf};
 use super::keys::Keys;
+use super::outcome::first_bad;
 pub use super::outcome::{Bad, Copy, Fault, Head, Outcome};
 use super::pool::{Entry, Pool, Put};
 
@@ -204,7 +205,9 @@ impl<'a> Checker<'a> {
             self.fault(Some(self.id(chain, last)), position, Fault::Changed, Some((chain, last)));
         }
         let covered = self.cover(&chain.source(), &read, known.is_none());
-        self.faults.retain(|bad| bad.stretch.is_none_or(|(of, seq)| of != chain || seq >= begins));
+        // A file keeps what its store lets go, and may be the last that has it.
+        let gone = |(of, seq)| self.copy == Copy::Store && of == chain && seq < begins;
+        self.faults.retain(|bad| !bad.stretch.is_some_and(gone));
         let first = known.map_or(seq, |(_, _, first)| first);
         let at = At { seq, hash: read.hash, begins, first, key: place, covered, time };
         self.chains.insert(chain, at);
@@ -219,10 +222,12 @@ impl<'a> Checker<'a> {
     /// Checkpoints from `missing` on are not there. What only they could have covered is taken out of the way.
     fn gap(&mut self, source: &str, next: &Checkpoint, missing: u64) {
         let chain = next.content.chain;
-        let id = self.id(chain, missing);
+        let (id, own) = (self.id(chain, missing), self.id(chain, next.content.seq));
         let present = self.present(source);
         let pool = self.pool(source);
-        let begin = next.content.events.iter().filter_map(|leaf| pool.find(leaf.id)).min();
+        // A checkpoint that lists nothing but the missing one still lies behind it.
+        let listed = next.content.events.iter().filter_map(|leaf| pool.find(leaf.id)).min();
+        let begin = listed.or_else(|| pool.find(own));
         let mut changed = None;
         while let Some((number, entry)) = pool.front().filter(|(number, _)| begin.is_none_or(|b| *number < b))
         {
@@ -310,7 +315,8 @@ impl<'a> Checker<'a> {
             self.foreign();
         }
         for head in heads {
-            let at = self.chains.get(&head.chain).map_or(0, |at| at.seq);
+            let begins = self.begins.get(&head.chain).copied().unwrap_or(1).clamp(1, head.seq.max(1));
+            let at = self.chains.get(&head.chain).map_or(begins - 1, |at| at.seq);
             let source = head.chain.source();
             let last = self.pool(&source).rest().map(|(_, entry)| entry.position).last();
             let last = last.unwrap_or(self.pool(&source).last);
@@ -331,6 +337,7 @@ impl<'a> Checker<'a> {
                 self.fault(Some(id), last, Fault::Changed, Some((head.chain, at)));
             }
         }
+        self.name_what_was_let_go_last();
         let rest = || self.pools.values().flat_map(Pool::rest).filter(|(_, entry)| !entry.checkpoint);
         let unsealed = rest().count() as u64;
         let first = rest().map(|(_, entry)| (entry.id, entry.position, entry.time));
@@ -347,6 +354,14 @@ impl<'a> Checker<'a> {
             filtered: self.filtered,
             heads,
         }
+    }
+
+    /// The checkpoint that signs what was let go may be missing. The note of it says which fault is named, not whether one is.
+    fn name_what_was_let_go_last(&mut self) {
+        let noted = |chain| self.begins.get(&chain).copied().unwrap_or(1);
+        let let_go = |bad: &Bad| bad.stretch.is_some_and(|(chain, seq)| seq < noted(chain));
+        let (last, first): (Vec<_>, Vec<_>) = std::mem::take(&mut self.faults).into_iter().partition(let_go);
+        self.faults = if first.is_empty() { last } else { first };
     }
 
     /// A store's chains begin at 1, or where the newest checkpoint says.
@@ -377,17 +392,6 @@ impl<'a> Checker<'a> {
             self.fault(Some(entry.id), entry.position, Fault::Inserted, None);
         }
     }
-}
-
-/// What cannot be read does not say what it was; what is missing in its place does.
-fn first_bad(faults: &[Bad]) -> Option<Bad> {
-    let first = faults.first()?;
-    if first.id.is_some() {
-        return Some(first.clone());
-    }
-    let there = faults.iter().find(|bad| bad.id.is_some() && bad.position == first.position);
-    let missing = there.or_else(|| faults.iter().find(|bad| bad.id.is_some())).unwrap_or(first);
-    Some(Bad { position: first.position, fault: first.fault, ..missing.clone() })
 }
 
 fn time(event: &Value) -> i64 {

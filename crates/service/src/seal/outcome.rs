@@ -122,3 +122,14 @@ pub struct Outcome {
     /// How far each chain goes.
     pub heads: Vec<Head>,
 }
+
+/// What cannot be read does not say what it was; what is missing in its place does.
+pub(super) fn first_bad(faults: &[Bad]) -> Option<Bad> {
+    let first = faults.first()?;
+    if first.id.is_some() {
+        return Some(first.clone());
+    }
+    let there = faults.iter().find(|bad| bad.id.is_some() && bad.position == first.position);
+    let missing = there.or_else(|| faults.iter().find(|bad| bad.id.is_some())).unwrap_or(first);
+    Some(Bad { position: first.position, fault: first.fault, ..missing.clone() })
+}

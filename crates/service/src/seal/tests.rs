@@ -423,6 +423,50 @@ fn what_was_let_go_on_purpose_is_told_from_what_was_cut() {
 }
 
 #[test]
+fn what_is_cut_or_dropped_behind_a_beginning_that_was_let_go_is_named_and_not_what_was_let_go() {
+    let mut trail = trail(&[3, 3, 3]);
+    let chain = trail.heads()[0].chain;
+    trail.chains.let_go(chain, 2);
+    trail.seal();
+    let kept: Vec<_> = trail.events.iter().filter(|(position, _)| *position > 3).cloned().collect();
+    let checked = |events: &[(u64, Value)]| {
+        let mut checker = Checker::new(&trail.keys, Copy::Store, [(chain, 2)].into());
+        events.iter().for_each(|(position, event)| checker.event(*position, event));
+        let bad = checker.finish(&trail.heads()).first_bad.expect("found");
+        (bad.fault, bad.id, bad.position)
+    };
+    let third = checkpoint::id(trail.keys.anchor(), chain, 3).0;
+    // With the checkpoint that says what was let go.
+    assert_eq!(checked(&kept[..6]), (Fault::Cut, Some(third), 10));
+    let second = checkpoint::id(trail.keys.anchor(), chain, 2).0;
+    assert_eq!(checked(&[]), (Fault::Cut, Some(second), 1));
+    // The one after it lists nothing else.
+    let at = kept.iter().position(|(_, event)| id_of(event) == third).expect("is there");
+    let without = [&kept[..at], &kept[at + 1..]].concat();
+    assert_eq!(checked(&without), (Fault::Dropped, Some(third), 12));
+}
+
+#[test]
+fn what_is_done_in_a_file_to_events_that_their_store_let_go_is_found() {
+    let mut trail = trail(&[3, 3, 3]);
+    let chain = trail.heads()[0].chain;
+    trail.chains.let_go(chain, 3);
+    trail.seal();
+    let file = Copy::File { filtered: false };
+    assert_eq!(check_as(file, &trail.keys, &trail.events, &trail.heads()).first_bad, None);
+    for at in 0..3 {
+        let mut changed = trail.events.clone();
+        changed[at].1["data"]["count"] = json!(3);
+        let dropped = [&trail.events[..at], &trail.events[at + 1..]].concat();
+        for (events, fault) in [(changed, Fault::Changed), (dropped, Fault::Dropped)] {
+            let bad = check_as(file, &trail.keys, &events, &trail.heads()).first_bad;
+            let found = bad.map(|bad| (bad.fault, bad.id));
+            assert_eq!(found, Some((fault, Some(id_of(&trail.events[at].1)))), "event {at}");
+        }
+    }
+}
+
+#[test]
 fn a_store_that_was_put_back_goes_on_with_a_gap_that_stays() {
     let mut trail = trail(&[3, 3, 3]);
     let heads = trail.heads();
