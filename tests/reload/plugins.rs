@@ -224,8 +224,8 @@ async fn what_is_added_and_removed_is_told_with_its_digest_and_generation() {
     let house = House::start("").await;
     let entry = "[hashers.second]\nplugin = \"hasher-pbkdf2\"";
     let line = |report: &Value| {
-        let lines = report["plugins"].as_array().expect("plugins").iter();
-        lines.filter(|one| one["instance"] == "second").cloned().next().expect("a line of it")
+        let mut lines = report["plugins"].as_array().expect("plugins").iter();
+        lines.find(|one| one["instance"] == "second").cloned().expect("a line of it")
     };
     house.append(entry);
     let added = line(&house.reload().expect("reloads"));
