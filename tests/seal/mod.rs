@@ -76,16 +76,16 @@ async fn what_is_done_to_an_audit_file_is_found_and_the_event_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_to_a_trail_whose_beginning_was_let_go_is_found_and_the_event_named() {
     let trail = Trail::shortened().await;
-    assert!(trail.rows.len() < trail.ids.len(), "nothing was let go");
     attack_the_store(&trail);
     attack_the_file(&trail);
     // Who lets go of more than was signed, and signs that himself, has no key.
     for _ in 0..attacks().div_ceil(Attack::ALL.len()) {
         trail.restore();
-        let done = attack::behead(&trail);
+        let (named, done) = attack::behead(&trail);
         let (answer, code) = trail.verify(&[]);
         let bad = &answer["first_bad"];
-        assert_eq!((code, &bad["id"]), (Some(1), &json!(trail.rows[0].id)), "{done}: {answer}");
+        assert_eq!(code, Some(1), "{done}: {answer}");
+        assert!(named.iter().any(|id| bad["id"] == id.as_str()), "{done}: {bad}");
         assert_eq!(bad["in"], trail.store_name().as_str(), "{done}: {bad}");
     }
 }
