@@ -114,7 +114,8 @@ impl Attack {
         let seal = ours.iter().find(|line| **line > at && Checkpoint::text(&events[**line]).is_some());
         let kept = |event: &Value| trail.rows.iter().any(|row| row.id == id(event));
         let seal = seal.map(|line| &events[*line]).filter(|event| lost && !kept(event));
-        let still = seal.map(|_| &trail.rows[0].event);
+        let still = trail.sql("SELECT id FROM events ORDER BY position LIMIT 1;");
+        let still = events.iter().find(|event| seal.is_some() && id(event) == still.trim());
         let named = [Some(&events[at]), elsewhere.map(|line| &events[line]), seal, still];
         (
             named.into_iter().flatten().chain(vague.iter().map(|at| of_ours[*at])).map(id).collect(),
