@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -43,13 +44,13 @@ pub(crate) fn serve(args: &Args) -> Result<(), Failure> {
     };
     let (smtp, http) = (listen(args.smtp)?, listen(args.http)?);
     fs::create_dir_all(&args.mails).context(format_args!("cannot make {}", args.mails.display()))?;
-    let line = Mutex::new(());
+    let (line, next) = (Mutex::new(()), AtomicU32::new(1));
     thread::scope(|scope| {
-        let (mails, hooks, line) = (&args.mails, &args.hooks, &line);
+        let (mails, hooks, line, next) = (&args.mails, &args.hooks, &line, &next);
         scope.spawn(move || {
             for stream in smtp.incoming().flatten() {
                 // A client that breaks off is no failure of ours.
-                scope.spawn(move || mail(stream, mails).ok());
+                scope.spawn(move || mail(stream, mails, next).ok());
             }
         });
         for stream in http.incoming().flatten() {
@@ -60,7 +61,7 @@ pub(crate) fn serve(args: &Args) -> Result<(), Failure> {
 }
 
 /// One SMTP session.
-fn mail(stream: TcpStream, folder: &Path) -> io::Result<()> {
+fn mail(stream: TcpStream, folder: &Path, next: &AtomicU32) -> io::Result<()> {
     let mut answers = stream.try_clone()?;
     let mut lines = BufReader::new(stream).take(MAX_BYTES);
     answers.write_all(b"220 catcher\r\n")?;
@@ -70,7 +71,7 @@ fn mail(stream: TcpStream, folder: &Path) -> io::Result<()> {
         match verb.as_str() {
             "DATA" => {
                 answers.write_all(b"354 go on\r\n")?;
-                keep(&message(&mut lines)?, folder)?;
+                keep(&message(&mut lines)?, folder, next)?;
                 answers.write_all(b"250 kept\r\n")?;
             }
             "QUIT" => return answers.write_all(b"221 goodbye\r\n"),
@@ -102,14 +103,14 @@ fn message(lines: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
-/// In the first file that is not there yet.
-fn keep(mail: &[u8], folder: &Path) -> io::Result<()> {
-    let mut number = 1_u32;
+/// In the next file that is not there yet.
+fn keep(mail: &[u8], folder: &Path, next: &AtomicU32) -> io::Result<()> {
     loop {
-        let path = folder.join(format!("{number:05}.eml"));
+        let path = folder.join(format!("{:05}.eml", next.fetch_add(1, Ordering::Relaxed)));
         match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
             Ok(mut file) => return file.write_all(mail),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            // Of an earlier run.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
@@ -177,9 +178,11 @@ mod tests {
     #[test]
     fn mails_are_kept_side_by_side() {
         let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("00001.eml"), "of an earlier run").expect("written");
+        let next = AtomicU32::new(1);
         for text in ["one", "two"] {
-            keep(text.as_bytes(), folder.path()).expect("kept");
+            keep(text.as_bytes(), folder.path(), &next).expect("kept");
         }
-        assert_eq!(fs::read(folder.path().join("00002.eml")).expect("reads"), b"two");
+        assert_eq!(fs::read(folder.path().join("00003.eml")).expect("reads"), b"two");
     }
 }
