@@ -197,9 +197,11 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
-    /// Site store: open tokens of which time asks something at `now` (a notice, or their end), at most `limit`; for the
-    /// sweeper.
+    /// Site store: a site's open tokens of which time asks something at `now` (a notice, or their end), at most `limit`; for
+    /// the sweeper.
     DueTokens {
+        /// Home site: of several in one store, none waits for another's.
+        site: SiteLuid,
         /// The time.
         now: Timestamp,
         /// At most this many.

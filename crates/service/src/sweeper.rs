@@ -56,10 +56,11 @@ impl Service {
     /// Ends tokens of a site that are past one of R4's clocks and tells the owners of those that come near, each with its
     /// event.
     async fn do_what_is_due(&self, site: &SiteRuntime) -> Result<()> {
-        let query = Query::DueTokens { now: self.now(), limit: BATCH };
-        let tokens = self.tokens_found(&*site.store, query).await?;
         let row = site.row.load_full();
+        let query = Query::DueTokens { site: row.luid, now: self.now(), limit: BATCH };
+        let tokens = self.tokens_found(&*site.store, query).await?;
         let mut judged = Vec::new();
+        // A store that answers with others' is not believed (R8).
         for token in tokens.into_iter().filter(|t| t.site == row.luid) {
             let owner = self.world.facts.user(&*self.world.directory, token.owner).await?;
             let member = self.membership_row(row.luid, token.owner).await?;

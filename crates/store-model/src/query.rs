@@ -174,9 +174,9 @@ impl Memory {
                 |row| row.id,
                 *limit as usize,
             )),
-            Query::DueTokens { now, limit } => Found::Tokens(listed(
+            Query::DueTokens { site, now, limit } => Found::Tokens(listed(
                 self.tokens(),
-                |row| row.ended.is_none() && row.due_at <= *now,
+                |row| row.site == *site && row.ended.is_none() && row.due_at <= *now,
                 |row| (row.due_at, row.id),
                 *limit as usize,
             )),

@@ -120,9 +120,10 @@ pub(crate) async fn answer<C: ConnectionTrait>(
             }
             Found::Sessions(all::<Session>(db, live).await?)
         }
-        Query::DueTokens { now, limit } => {
+        Query::DueTokens { site, now, limit } => {
             use token::Column;
             let due = token::Entity::find()
+                .filter(Column::Site.eq(text(*site)))
                 .filter(Column::EndedAt.is_null())
                 .filter(Column::DueAt.lte(now.0))
                 .order_by_asc(Column::DueAt)

@@ -116,8 +116,10 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
-    /// Open tokens with `due_at` not after `now`, the earliest first → [`Found::Tokens`].
+    /// A site's open tokens with `due_at` not after `now`, the earliest first → [`Found::Tokens`].
     DueTokens {
+        /// Home site.
+        site: Uuid,
         /// The time.
         now: Micros,
         /// At most this many.

@@ -144,8 +144,14 @@ async fn tokens_that_are_due_are_found_for_the_sweeper_the_earliest_first() {
     let store = scratch().await;
     let due = |n, days: i64| Token { due_at: Micros(NOW + days * DAY), ..token(n) };
     let gone = Token { ended: ended(None), ..due(13, 2) };
-    store.done(change(100, [due(10, 15), due(11, 16), due(12, 2), gone].map(insert_token).to_vec())).await;
-    let found = async |now, limit| tokens(store.ask(Query::DueTokens { now: Micros(now), limit }).await);
+    let elsewhere = Token { site: id(7), ..due(14, 1) };
+    let all = [due(10, 15), due(11, 16), due(12, 2), gone, elsewhere];
+    store.done(change(100, all.map(insert_token).to_vec())).await;
+    let of = async |site, now, limit| {
+        tokens(store.ask(Query::DueTokens { site: id(site), now: Micros(now), limit }).await)
+    };
+    let found = async |now, limit| of(1, now, limit).await;
+    assert_eq!(of(7, NOW + 16 * DAY, 10).await, [14], "each site's own");
     assert_eq!(found(NOW + 2 * DAY - 1, 10).await, [0; 0]);
     assert_eq!(found(NOW + 2 * DAY, 10).await, [12]);
     assert_eq!(found(NOW + 15 * DAY, 10).await, [12, 10]);

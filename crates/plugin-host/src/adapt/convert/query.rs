@@ -48,7 +48,9 @@ pub(in crate::adapt) fn outward(query: Query) -> wire::Query {
         Query::LiveSessions { now, after, limit } => {
             wire::Query::LiveSessions { now: micros(now), after: after.map(|id| id.0), limit }
         }
-        Query::DueTokens { now, limit } => wire::Query::DueTokens { now: micros(now), limit },
+        Query::DueTokens { site, now, limit } => {
+            wire::Query::DueTokens { site: site.0, now: micros(now), limit }
+        }
         Query::PastSessions { before, limit } => wire::Query::PastSessions { before: micros(before), limit },
         Query::Events { site, filter, after, limit } => wire::Query::Events {
             site: site.0,
