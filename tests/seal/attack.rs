@@ -34,8 +34,8 @@ pub(super) enum Attack {
 impl Attack {
     pub(super) const ALL: [Self; 5] = [Self::Flip, Self::Drop, Self::Swap, Self::Truncate, Self::Rechain];
 
-    /// Attacks a random row; the numbers of the rows of which one should be named, and what was done.
-    pub(super) fn on_store(self, trail: &Trail) -> (Vec<usize>, String) {
+    /// Attacks a random row; its number and what was done.
+    pub(super) fn on_store(self, trail: &Trail) -> (usize, String) {
         let rows = &trail.rows;
         let (at, other) = two(rows.len());
         let (here, there) = (rows[at].position, rows[other].position);
@@ -65,10 +65,7 @@ impl Attack {
             }
         };
         trail.sql(&statements);
-        let events: Vec<&Value> = rows.iter().map(|row| &row.event).collect();
-        let vague = if self == Self::Swap { vague(trail, &events, at, other) } else { Vec::new() };
-        let named = std::iter::once(at).chain(vague).collect();
-        (named, format!("{self:?} {}", &statements[..statements.len().min(160)]))
+        (at, format!("{self:?} {}", &statements[..statements.len().min(160)]))
     }
 
     /// Attacks a random line; the ids of the events of which one should be named, and what was done.
@@ -79,8 +76,6 @@ impl Attack {
         // Those of the site's own store: what lies between chains has no order.
         let ours: Vec<usize> = (0..events.len()).filter(|at| trail.ids.contains(&id(&events[*at]))).collect();
         let (at, other) = two(ours.len());
-        let of_ours: Vec<&Value> = ours.iter().map(|line| &events[*line]).collect();
-        let vague = if self == Self::Swap { vague(trail, &of_ours, at, other) } else { Vec::new() };
         let (at, other) = (ours[at], ours[other]);
         let mut cut_at = None;
         match self {
@@ -109,32 +104,12 @@ impl Attack {
         std::fs::write(trail.file(), bytes).expect("written");
         // A cut may take the end of two chains, and neither has the first event of both.
         let elsewhere = (at..events.len()).find(|line| self == Self::Truncate && !ours.contains(line));
-        // Of what the store let go nothing else has the checkpoint: it alone can be named then, or what the store still has.
-        let lost = matches!(self, Self::Truncate | Self::Rechain);
-        let seal = ours.iter().find(|line| **line > at && Checkpoint::text(&events[**line]).is_some());
-        let kept = |event: &Value| trail.rows.iter().any(|row| row.id == id(event));
-        let seal = seal.map(|line| &events[*line]).filter(|event| lost && !kept(event));
-        let still = trail.sql("SELECT id FROM events ORDER BY position LIMIT 1;");
-        let still = events.iter().find(|event| seal.is_some() && id(event) == still.trim());
-        let named = [Some(&events[at]), elsewhere.map(|line| &events[line]), seal, still];
+        let named = [Some(&events[at]), elsewhere.map(|line| &events[line])];
         (
-            named.into_iter().flatten().chain(vague.iter().map(|at| of_ours[*at])).map(id).collect(),
+            named.into_iter().flatten().map(id).collect(),
             format!("{self:?} of line {}, {other}, {cut_at:?}", at + 1),
         )
     }
-}
-
-/// What may be named besides the first of two that changed places. Where retention is, checkpoints follow each other, and one
-/// that lists nothing but the one before it says little about where that should have been.
-fn vague(trail: &Trail, events: &[&Value], at: usize, other: usize) -> Vec<usize> {
-    let seals = |at: usize| events.get(at).is_some_and(|event| Checkpoint::text(event).is_some());
-    if trail.rows.len() == trail.ids.len() || !seals(at) {
-        return Vec::new();
-    }
-    if seals(other) {
-        return (0..events.len()).filter(|at| seals(*at)).collect();
-    }
-    if seals(at + 1) { vec![other] } else { Vec::new() }
 }
 
 /// Two different numbers, the lower one first.
@@ -145,9 +120,9 @@ fn two(below: usize) -> (usize, usize) {
     (one.min(other), one.max(other))
 }
 
-/// Removes events from the beginning of the store, and signs that it begins later, with a key of the attacker's. Answers what is
-/// gone or forged, and what was done.
-pub(super) fn behead(trail: &Trail) -> (Vec<String>, String) {
+/// Removes events from the beginning of the store, and signs that it begins later, with a key of the attacker's. Answers what was
+/// done.
+pub(super) fn behead(trail: &Trail) -> String {
     let mut events: Vec<Value> = trail.rows.iter().map(|row| row.event.clone()).collect();
     let seq = |event: &Value| Some(Checkpoint::parse(Checkpoint::text(event)?)?.content.seq);
     let last = events.iter().rposition(|event| seq(event).is_some()).expect("a checkpoint");
@@ -156,8 +131,7 @@ pub(super) fn behead(trail: &Trail) -> (Vec<String>, String) {
     let changed = rechain(&mut events, at, Forged::Beginning(begins));
     let here = trail.rows[at].position;
     trail.sql(&format!("DELETE FROM events WHERE position < {here};{}", written(trail, &events, &changed)));
-    let bad = (0..at).chain(changed).map(|row| trail.rows[row].id.clone()).collect();
-    (bad, format!("beheaded before row {at}, begins with {begins}"))
+    format!("beheaded before row {at}, begins with {begins}")
 }
 
 /// The statements that write forged events over those of the store.

@@ -18,7 +18,8 @@ fn attacks() -> usize {
     std::env::var("PATD_TEST_ATTACKS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
 }
 
-/// Attacks the store; each time the right event of it is named.
+/// Attacks the store; each time it is found. The right event is named where the trail is whole: what could tell which one it
+/// was may have been let go.
 fn attack_the_store(trail: &Trail) {
     let (answer, code) = trail.verify(&[]);
     assert_eq!(
@@ -30,13 +31,15 @@ fn attack_the_store(trail: &Trail) {
     for number in 0..attacks() {
         let attack = Attack::ALL[number % Attack::ALL.len()];
         trail.restore();
-        let (named, done) = attack.on_store(trail);
-        let at = named[0];
+        let (at, done) = attack.on_store(trail);
         let (answer, code) = trail.verify(&[]);
         assert_eq!(code, Some(1), "{done}: {answer}");
         let bad = &answer["first_bad"];
-        assert!(named.iter().any(|row| bad["id"] == trail.rows[*row].id), "{done} of row {at}: {bad}");
         assert_eq!(bad["in"], trail.store_name().as_str(), "{done}: {bad}");
+        if !trail.is_whole() {
+            continue;
+        }
+        assert_eq!(bad["id"], trail.rows[at].id.as_str(), "{done} of row {at}: {bad}");
         // A swapped pair has two places, a forged checkpoint its own; where the first one was, nothing before it can tell.
         if at > 0 && matches!(attack, Attack::Drop | Attack::Truncate | Attack::Flip) {
             assert_eq!(bad["position"], trail.rows[at].position, "{done}: {bad}");
@@ -44,7 +47,7 @@ fn attack_the_store(trail: &Trail) {
     }
 }
 
-/// Attacks the audit file; each time the right event of it is named.
+/// Attacks the audit file; each time it is found, and the right event named where the trail is whole.
 fn attack_the_file(trail: &Trail) {
     for number in 0..attacks() {
         let attack = Attack::ALL[number % Attack::ALL.len()];
@@ -57,9 +60,10 @@ fn attack_the_file(trail: &Trail) {
         let (answer, code) = trail.verify(arguments);
         assert_eq!(code, Some(1), "{done}: {answer}");
         let bad = &answer["first_bad"];
-        let named = bad["id"].as_str().expect("an id");
-        assert!(ids.iter().any(|id| id == named), "{done}: {bad}, not one of {ids:?}");
         assert_eq!(bad["in"], path, "{done}: {bad}");
+        let named = bad["id"].as_str().expect("an id");
+        let right = ids.iter().any(|id| id == named);
+        assert!(right || !trail.is_whole(), "{done}: {bad}, not one of {ids:?}");
     }
 }
 
@@ -74,18 +78,17 @@ async fn what_is_done_to_an_audit_file_is_found_and_the_event_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_to_a_trail_whose_beginning_was_let_go_is_found_and_the_event_named() {
+async fn what_is_done_to_a_trail_whose_beginning_was_let_go_is_found() {
     let trail = Trail::shortened().await;
     attack_the_store(&trail);
     attack_the_file(&trail);
     // Who lets go of more than was signed, and signs that himself, has no key.
     for _ in 0..attacks().div_ceil(Attack::ALL.len()) {
         trail.restore();
-        let (named, done) = attack::behead(&trail);
+        let done = attack::behead(&trail);
         let (answer, code) = trail.verify(&[]);
         let bad = &answer["first_bad"];
         assert_eq!(code, Some(1), "{done}: {answer}");
-        assert!(named.iter().any(|id| bad["id"] == id.as_str()), "{done}: {bad}");
         assert_eq!(bad["in"], trail.store_name().as_str(), "{done}: {bad}");
     }
 }

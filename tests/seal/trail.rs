@@ -89,7 +89,9 @@ impl Trail {
             talker.stretch(&daemon).await;
         }
         daemon.stop().await;
-        Self::of(daemon, talker.luid)
+        let trail = Self::of(daemon, talker.luid);
+        assert!(trail.is_whole(), "something is missing");
+        trail
     }
 
     /// One that lost its beginning to retention.
@@ -105,12 +107,22 @@ impl Trail {
         }
         daemon.stop().await;
         let kept = first_kept(&delivered(&daemon, &luid)).expect("a beginning");
-        let mut trail = Self::of(daemon, luid);
-        // What was let go and is still there is nobody's loss.
-        let begin = trail.rows.iter().position(|row| row.id == kept).expect("it is kept");
-        trail.rows.drain(..begin);
-        assert!(trail.rows.len() < trail.ids.len(), "nothing was let go");
+        // What was let go and is still there would go next.
+        sql(
+            &store,
+            &format!(
+                "DELETE FROM events WHERE position < (SELECT position FROM events WHERE id = '{kept}');"
+            ),
+        );
+        let trail = Self::of(daemon, luid);
+        assert_eq!(trail.rows[0].id, kept);
+        assert!(!trail.is_whole(), "nothing was let go");
         trail
+    }
+
+    /// Whether retention took nothing of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rows.len() == self.ids.len()
     }
 
     /// That of a daemon that is stopped.
