@@ -132,7 +132,7 @@ impl Service {
                 return Ok(());
             }
             let secret = Zeroizing::new(text.secret.expose().to_vec());
-            if self.hashers.verify(&home.token_hasher, &token.digest, secret).await? == Verdict::Wrong {
+            if self.world.hashers.verify(&home.token_hasher, &token.digest, secret).await? == Verdict::Wrong {
                 return Ok(());
             }
             let changes = self.decide(Actor::System, &From::default(), |cx| {

@@ -41,7 +41,7 @@ impl Service {
         // Made for known people too, so that the first unknown one is not the one who waits for it.
         let dummy = self.dummy_digest(hasher).await?;
         let digest = known.as_ref().map_or(dummy, |known| known.digest.clone());
-        let verdict = self.hashers.verify(hasher, &digest, secret).await?;
+        let verdict = self.world.hashers.verify(hasher, &digest, secret).await?;
         match (verdict, known) {
             (Verdict::Right, Some(_)) => Ok((true, None)),
             (Verdict::RightButStale, Some(known)) => Ok((true, Some(known.digest))),
@@ -56,7 +56,7 @@ impl Service {
             return Ok(digest.clone());
         }
         let secret = Zeroizing::new(self.fresh_secret().expose().to_vec());
-        let digest = self.hashers.create(&*self.random, hasher, secret).await?;
+        let digest = self.world.hashers.create(&*self.random, hasher, secret).await?;
         dummies.insert(hasher.to_owned(), digest.clone());
         Ok(digest)
     }
@@ -77,7 +77,7 @@ impl Service {
                 ),
             });
         }
-        self.hashers.create(&*self.random, hasher, Zeroizing::new(text.as_bytes().to_vec())).await
+        self.world.hashers.create(&*self.random, hasher, Zeroizing::new(text.as_bytes().to_vec())).await
     }
 
     pub(crate) async fn password_of(&self, user: UserLuid) -> Result<Option<Password>> {

@@ -57,7 +57,8 @@ impl Service {
     /// The instances that a site uses and that are out of service.
     fn out_of_service(&self, site: &SiteRuntime) -> Vec<String> {
         let hashers = [&site.token_hasher, &site.password_hasher];
-        let mut reasons: Vec<_> = hashers.iter().filter_map(|name| self.hashers.unready(name)).collect();
+        let mut reasons: Vec<_> =
+            hashers.iter().filter_map(|name| self.world.hashers.unready(name)).collect();
         reasons.extend([&self.world.directory, &site.store].iter().filter_map(|store| store.unready()));
         let sinks = self.sinks.load();
         let own = sinks.iter().filter(|sink| site.sinks.iter().any(|name| name == sink.name()));

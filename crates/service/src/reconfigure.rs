@@ -93,7 +93,7 @@ impl Service {
                 }
             }
         }
-        schemes::check(&self.hashers.instead(hashers, abandoned), &shares).await
+        schemes::check(&self.world.hashers.instead(hashers, abandoned), &shares).await
     }
 
     /// Takes a new config. A second call waits for the first.
@@ -107,13 +107,13 @@ impl Service {
         // What an earlier reload has left is closed first: it may be what this one opens.
         let turn = Arc::clone(&self.reconfiguring).lock_owned().await;
         self.check_stores(&new.sites)?;
-        let hashers = Arc::new(self.hashers.instead(new.hashers.clone(), new.abandoned.clone()));
+        let hashers = Arc::new(self.world.hashers.instead(new.hashers.clone(), new.abandoned.clone()));
         let (ready, left, judging) = self.enrol_and_write(&new.sites, &hashers).await?;
 
         // From here on nothing is refused.
         let before = self.world.sites.load_full();
-        self.hashers.set(new.hashers);
-        self.hashers.abandon(new.abandoned);
+        self.world.hashers.set(new.hashers);
+        self.world.hashers.abandon(new.abandoned);
         drop(judging);
         self.default_password_hasher.store(Arc::new(new.password_hasher));
         self.dummies.lock().await.clear();
@@ -211,7 +211,7 @@ impl Service {
                     };
                     ready.push(Ready { enrolled, before, store });
                 }
-                let judging = self.hashers.judging(Arc::clone(hashers));
+                let judging = self.world.hashers.judging(Arc::clone(hashers));
                 judging.settled().await?;
                 let served = ready.iter().map(|site| (&*site.store, &site.enrolled.row));
                 let shares = schemes::count(&*self.world.directory, served).await?;

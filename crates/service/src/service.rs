@@ -19,7 +19,6 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::events::Streams;
 use crate::failures::Failures;
-use crate::hash_pool::Hashers;
 use crate::inventory::Inventories;
 use crate::keys::Keys;
 use crate::leaks::Leaks;
@@ -37,7 +36,6 @@ pub struct Service {
     pub(crate) world: Arc<World>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    pub(crate) hashers: Arc<Hashers>,
     pub(crate) default_password_hasher: ArcSwap<String>,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,

@@ -60,7 +60,8 @@ impl Service {
                 Some((digest, verdict)) if *digest == token.digest => *verdict,
                 _ => {
                     let secret = Zeroizing::new(text.secret.expose().to_vec());
-                    let verdict = self.hashers.verify(&home.token_hasher, &token.digest, secret).await?;
+                    let verdict =
+                        self.world.hashers.verify(&home.token_hasher, &token.digest, secret).await?;
                     verified = Some((token.digest.clone(), verdict));
                     verdict
                 }
@@ -358,11 +359,10 @@ impl Service {
         store: Arc<dyn Store>,
         write: impl FnOnce(PhcDigest) -> patd_core::changes::Write + Send + 'static,
     ) {
-        let (hashers, random, world) =
-            (Arc::clone(&self.hashers), Arc::clone(&self.random), Arc::clone(&self.world));
+        let (random, world) = (Arc::clone(&self.random), Arc::clone(&self.world));
         let id = self.fresh_uuid();
         self.tasks.spawn(async move {
-            let result = match hashers.create(&*random, &hasher, secret).await {
+            let result = match world.hashers.create(&*random, &hasher, secret).await {
                 Ok(new) => {
                     let changes = patd_core::changes::Changes {
                         id,

@@ -157,7 +157,6 @@ impl Service {
         let rows: Vec<_> = runtimes.iter().map(|site| (&*site.store, site.row.load_full())).collect();
         let shares = schemes::count(&*directory, rows.iter().map(|(store, row)| (*store, &**row))).await?;
         schemes::check(&parts.hashers, &shares).await?;
-        let hashers = Arc::new(parts.hashers);
         let world = Arc::new(World {
             directory,
             sites: ArcSwap::from_pointee(Sites::new(runtimes)),
@@ -166,7 +165,7 @@ impl Service {
             bell: Notify::new(),
             outbox: Outbox::default(),
             order,
-            hashers: Arc::clone(&hashers),
+            hashers: parts.hashers,
         });
         fill_live_table(&world, now).await?;
         let ended: Vec<_> =
@@ -178,7 +177,6 @@ impl Service {
             world,
             clock: parts.clock,
             random: parts.random,
-            hashers,
             default_password_hasher: ArcSwap::from_pointee(parts.password_hasher),
             keys: Keys::derive(&parts.key),
             limits: Limits::new(parts.limits),

@@ -67,7 +67,7 @@ impl Service {
         let runtime = self.served(site)?;
         let secret = self.fresh_secret();
         let plain = Zeroizing::new(secret.expose().to_vec());
-        let digest = self.hashers.create(&*self.random, &runtime.token_hasher, plain).await?;
+        let digest = self.world.hashers.create(&*self.random, &runtime.token_hasher, plain).await?;
         let id = TokenId(self.fresh_uuid());
         for _ in 0..TRIES {
             let open = self.tokens_found(&*runtime.store, Query::OpenTokensOf(site, caller.user)).await?;

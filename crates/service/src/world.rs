@@ -114,8 +114,8 @@ pub(crate) struct World {
     pub(crate) outbox: Outbox,
     /// The order of commits.
     pub(crate) order: Arc<Order>,
-    /// Keep in mind what brings digests.
-    pub(crate) hashers: Arc<Hashers>,
+    /// They make and check digests, and keep in mind the changes that bring some.
+    pub(crate) hashers: Hashers,
 }
 
 impl World {
