@@ -68,8 +68,8 @@ pub(crate) async fn hold(
     let times = slot_times(config);
     let mut inventory = Inventory::default();
     for plan in plans {
-        let told = told(config, &plan);
-        let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
+        let told = told(config, &plan, Failure::Start);
+        let slot = HasherSlot::open(plan, times).await.map_err(told)?;
         inventory.hashers.push(slot);
     }
     let hashers =

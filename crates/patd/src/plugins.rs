@@ -166,11 +166,12 @@ fn at(config: &Config, path: &[&str], why: String) -> Failure {
     Failure::Start(config.problem(path, why).to_string())
 }
 
-/// Makes the words for a refusal of the instance that `plan` is for, with file, line and key of its entry.
+/// Makes a failure of a refusal of the instance that `plan` is for, with file, line and key of its entry.
 pub(crate) fn told<'a>(
     config: &'a Config,
     plan: &InstancePlan,
-) -> impl FnOnce(LoadError) -> String + use<'a> {
+    failure: fn(String) -> Failure,
+) -> impl FnOnce(LoadError) -> Failure + use<'a> {
     let section = match plan.kind {
         Kind::Hasher => "hashers",
         Kind::Audit => "sinks",
@@ -178,7 +179,7 @@ pub(crate) fn told<'a>(
     };
     // An instance of a store for one site is called by both.
     let entry = plan.name.split('/').next().unwrap_or_default().to_owned();
-    move |error| config.problem(&[section, &entry], error.to_string()).to_string()
+    move |error| failure(config.problem(&[section, &entry], error.to_string()).to_string())
 }
 
 /// Whether a path lies in a folder, also by way of links.

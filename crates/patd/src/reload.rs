@@ -102,8 +102,8 @@ async fn put_in_place(
                 Arc::clone(slot)
             }
             None => {
-                let told = told(config, &plan);
-                let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Refused(told(e)))?;
+                let told = told(config, &plan, Failure::Refused);
+                let slot = HasherSlot::open(plan, times).await.map_err(told)?;
                 undo.opened_hasher(Arc::clone(&slot));
                 report.note(&slot.plan(), Action::Added, None);
                 slot
@@ -124,8 +124,8 @@ async fn put_in_place(
                 Arc::clone(slot)
             }
             None => {
-                let told = told(config, &plan);
-                let slot = ServiceSlot::open(plan, times).await.map_err(|e| Failure::Refused(told(e)))?;
+                let told = told(config, &plan, Failure::Refused);
+                let slot = ServiceSlot::open(plan, times).await.map_err(told)?;
                 undo.opened_service(Arc::clone(&slot));
                 report.note(&slot.plan(), Action::Added, None);
                 slot
@@ -205,8 +205,8 @@ where
         return Ok(false);
     }
     report.note(&plan, Action::Replaced, Some(&old));
-    let told = told(config, &plan);
-    undo.prepared(slot.prepare(plan).await.map_err(|e| Failure::Refused(told(e)))?);
+    let told = told(config, &plan, Failure::Refused);
+    undo.prepared(slot.prepare(plan).await.map_err(told)?);
     Ok(true)
 }
 

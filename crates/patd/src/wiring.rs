@@ -60,13 +60,13 @@ impl Running {
         let times = slot_times(config);
         let mut inventory = Inventory::default();
         for plan in wanted.hashers {
-            let told = told(config, &plan);
-            let slot = HasherSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
+            let told = told(config, &plan, Failure::Start);
+            let slot = HasherSlot::open(plan, times).await.map_err(told)?;
             inventory.hashers.push(slot);
         }
         for (plan, settings) in wanted.sinks {
-            let told = told(config, &plan);
-            let slot = ServiceSlot::open(plan, times).await.map_err(|e| Failure::Start(told(e)))?;
+            let told = told(config, &plan, Failure::Start);
+            let slot = ServiceSlot::open(plan, times).await.map_err(told)?;
             inventory.sinks.push((slot, settings));
         }
         let stores =
