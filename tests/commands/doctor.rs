@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Program;
 use super::refusals::patd;
-use crate::harness::{Daemon, sample, say};
+use crate::harness::{Daemon, found, sample, say};
 
 /// The lines of a check that did not end well, and the exit code.
 fn bad(patd: &mut Program, check: &str) -> (Vec<Value>, Option<i32>) {
@@ -142,17 +142,10 @@ async fn the_doctor_tells_of_dead_letters_beside_a_daemon_and_without_one() {
         let what = super::text(&line, "/what");
         what.rsplit(", ").next()?.strip_suffix(" dead letters")?.parse::<u64>().ok()
     };
-    let mut found = None;
-    for _ in 0..200 {
-        found = dead(&mut patd);
-        if found.is_some() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert!(found.is_some_and(|count| count > 0), "{found:?}");
+    let count = found("a dead letter", async || dead(&mut patd)).await;
+    assert!(count > 0);
     daemon.stop().await;
-    assert!(dead(&mut patd) >= found, "fewer than {found:?} without a daemon");
+    assert!(dead(&mut patd) >= Some(count), "fewer than {count} without a daemon");
 }
 
 #[tokio::test(flavor = "multi_thread")]

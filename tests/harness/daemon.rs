@@ -130,6 +130,13 @@ impl Daemon {
         self.child.lock().expect("the child").id()
     }
 
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// The folder of its config file, log and data.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()

@@ -68,13 +68,6 @@ impl Slow {
     }
 }
 
-/// Kibibytes of the daemon's memory that are in use.
-fn resident(daemon: &Daemon) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_readers_cost_little_hold_up_nobody_are_let_go_and_miss_nothing() {
     let limits = format!(
@@ -93,7 +86,7 @@ async fn slow_readers_cost_little_hold_up_nobody_are_let_go_and_miss_nothing() {
     let begin = first.next().await.expect("an event").id;
     drop(first);
     let alone = sign_ins(daemon, &secrets, BEFORE).await;
-    let memory = resident(daemon);
+    let memory = daemon.resident();
 
     // One reads as it should; of the others some never read, some a byte a second, some break off in the middle.
     let mut good = Live::open(&stage, admin, "", Some(&begin)).await;
@@ -128,7 +121,7 @@ async fn slow_readers_cost_little_hold_up_nobody_are_let_go_and_miss_nothing() {
     });
     let dribbling: Vec<_> = dribbling.collect();
     let beside = sign_ins(daemon, &secrets, MEANWHILE).await;
-    let most = resident(daemon);
+    let most = daemon.resident();
     let slowest = beside.last().copied().unwrap_or_default();
     assert!(slowest < PATIENCE, "a sign-in took {slowest:?}");
 

@@ -51,7 +51,7 @@ async fn no_request_fails_and_no_answer_is_wrong_while_plug_ins_are_replaced() {
     for round in 0..WARM {
         swap(&house, round);
     }
-    let before = resident(&house);
+    let before = house.daemon().resident();
     for round in WARM..reloads() {
         swap(&house, round);
     }
@@ -65,7 +65,7 @@ async fn no_request_fails_and_no_answer_is_wrong_while_plug_ins_are_replaced() {
             Err(Fault::Wrong(what)) => wrong.push(what),
         }
     }
-    let after = resident(&house);
+    let after = house.daemon().resident();
     let rate = count as f64 / took.as_secs_f64();
     assert!(count > reloads(), "only {count} requests");
     for (kind, instance) in [("hasher", "tokens"), ("hasher", "passwords"), ("audit", "file")] {
@@ -163,15 +163,7 @@ fn swap(house: &House, round: u64) {
 
 /// What each of so many reloads adds to the resident memory, in KiB.
 fn cost(house: &House, count: u64, reload: impl Fn(u64)) -> f64 {
-    let before = resident(house);
+    let before = house.daemon().resident();
     (0..count).for_each(reload);
-    (resident(house) as f64 - before as f64) / count as f64
-}
-
-/// Resident memory of the daemon in KiB.
-fn resident(house: &House) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", house.daemon().pid())).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    (house.daemon().resident() as f64 - before as f64) / count as f64
 }

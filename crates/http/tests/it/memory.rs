@@ -9,13 +9,63 @@ use std::sync::{Arc, Mutex};
 
 use patd_core::changes::{Changes, Row, RowKey, Write};
 use patd_core::id::{SiteLuid, Version};
-use patd_core::record::{Membership, Session, Token};
-use patd_core::time::Timestamp;
+use patd_core::name::ContentUrl;
+use patd_core::record::{Membership, Policy, Session, Token};
+use patd_core::time::{Span, Timestamp};
+use patd_service::hash_pool::Hashers;
+use patd_service::limits::{Attempts, LimitPolicy};
 use patd_service::ports::{
     Answer, Applied, Clock, DeadLetter, Found, HashError, Hasher, LeaseClaim, LeaseSeen, OutboxStatus,
     Outlet, Query, Random, SchemaStatus, Scope, Store, StoreError, StoreOpener, Waiting,
 };
+use patd_service::start::{Parts, SitePlan};
 use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// What a service starts from, with what is here and without sinks: callers say what is different.
+pub(crate) fn parts(opener: Arc<dyn StoreOpener>, sites: Vec<SitePlan>, attempts: Attempts) -> Parts {
+    Parts {
+        clock: Arc::new(Counting::new()),
+        random: Arc::new(Counter::default()),
+        key: Zeroizing::new([7; 32]),
+        hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
+        password_hasher: "plain".to_owned(),
+        opener,
+        directory: "directory".to_owned(),
+        sites,
+        sinks: Vec::new(),
+        limits: LimitPolicy {
+            account: attempts,
+            address: attempts,
+            event_streams: 8,
+            event_streams_per_site: 4,
+            leak_reports_per_hour: 60,
+        },
+    }
+}
+
+/// A site, called by its content URL, whose events no sink gets.
+pub(crate) fn plan(content_url: &str, store: &str) -> SitePlan {
+    SitePlan {
+        key: content_url.to_ascii_lowercase(),
+        content_url: ContentUrl::parse(content_url).expect("a content URL"),
+        name: content_url.to_owned(),
+        policy: Policy {
+            pat_enabled: true,
+            mint_allowed: true,
+            max_lifetime: Span::days(365),
+            idle_limit: Span::days(15),
+            session_lifetime: Span::minutes(120),
+            tokens_per_user: 10,
+            foreign_tokens: true,
+            switch_site: false,
+        },
+        store: store.to_owned(),
+        token_hasher: "plain".to_owned(),
+        password_hasher: "plain".to_owned(),
+        sinks: Vec::new(),
+    }
+}
 
 /// Every row of all stores; sites do not get in each other's way by their ids.
 #[derive(Default)]

@@ -6,25 +6,23 @@ use std::time::Duration;
 
 use patd_core::changes::Row;
 use patd_core::id::{Epoch, SiteLuid, UserLuid, Version};
-use patd_core::name::{ContentUrl, SiteRole, Username};
-use patd_core::record::{MemberState, Membership, Password, Policy, User};
+use patd_core::name::{SiteRole, Username};
+use patd_core::record::{MemberState, Membership, Password, User};
 use patd_core::secret::PhcDigest;
 use patd_core::time::{Span, Timestamp};
 use patd_http::listen::{Listen, Listener};
 use patd_http::server::Server;
 use patd_http::state::{Http, Limits};
-use patd_service::hash_pool::Hashers;
-use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::limits::Attempts;
 use patd_service::service::{Service, SiteRef};
-use patd_service::start::{Parts, SitePlan};
+use patd_service::start::SitePlan;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use crate::memory::{Counter, Counting, Memory, PlainHasher, View};
+use crate::memory::{self, Memory, View};
 
 /// The password of everybody here.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -54,30 +52,8 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
-        pat_enabled: true,
-        mint_allowed: true,
-        max_lifetime: Span::days(365),
-        idle_limit: Span::days(15),
-        session_lifetime: Span::minutes(120),
-        tokens_per_user: 10,
-        foreign_tokens: true,
-        switch_site: false,
-    }
-}
-
-fn plan(key: &str, content_url: &str) -> SitePlan {
-    SitePlan {
-        key: key.to_owned(),
-        content_url: ContentUrl::parse(content_url).expect("a content URL"),
-        name: format!("{content_url} Inc"),
-        policy: policy(),
-        store: "sites".to_owned(),
-        token_hasher: "plain".to_owned(),
-        password_hasher: "plain".to_owned(),
-        sinks: Vec::new(),
-    }
+fn plan(content_url: &str) -> SitePlan {
+    SitePlan { name: format!("{content_url} Inc"), ..memory::plan(content_url, "sites") }
 }
 
 fn people(memory: &Memory, acme: SiteLuid, globex: SiteLuid) {
@@ -121,26 +97,9 @@ impl World {
     pub(crate) async fn start_with(limits: Limits) -> Self {
         let memory = Arc::new(Memory::default());
         let wide = Attempts { free: 1000, first_delay: Span::seconds(1), max_delay: Span::seconds(1) };
-        let service = Service::start(Parts {
-            clock: Arc::new(Counting::new()),
-            random: Arc::new(Counter::default()),
-            key: Zeroizing::new([7; 32]),
-            hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
-            password_hasher: "plain".to_owned(),
-            opener: Arc::new(View(Arc::clone(&memory))),
-            directory: "directory".to_owned(),
-            sites: vec![plan("acme", "Acme"), plan("globex", "globex")],
-            sinks: Vec::new(),
-            limits: LimitPolicy {
-                account: wide,
-                address: wide,
-                event_streams: 8,
-                event_streams_per_site: 4,
-                leak_reports_per_hour: 60,
-            },
-        })
-        .await
-        .expect("the service starts");
+        let opener = Arc::new(View(Arc::clone(&memory)));
+        let sites = vec![plan("Acme"), plan("globex")];
+        let service = Service::start(memory::parts(opener, sites, wide)).await.expect("the service starts");
         let site = |name| service.site(&SiteRef(name)).expect("a site");
         let (acme, globex) = (site("acme"), site("globex"));
         people(&memory, acme, globex);

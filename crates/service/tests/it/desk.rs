@@ -4,19 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use patd_core::name::ContentUrl;
-use patd_core::record::Policy;
 use patd_core::time::Span;
-use patd_service::hash_pool::Hashers;
-use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::limits::Attempts;
 use patd_service::ports::*;
 use patd_service::service::Service;
 use patd_service::start::{Parts, SitePlan};
 use serde_json::Value;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
-use crate::memory::{Counting, PlainHasher};
+use crate::memory;
 
 /// A delivery of one event.
 #[derive(Clone, Debug)]
@@ -119,48 +115,19 @@ pub(crate) async fn start(
 ) -> Arc<Service> {
     let attempts = Attempts { free: 100, first_delay: Span::days(1), max_delay: Span::days(1) };
     let sink = TestSink { by: number, book: Arc::clone(book), terms: Arc::new(terms) };
+    let sites = vec![plan("acme"), plan("globex")];
     Service::start(Parts {
-        clock: Arc::new(Counting::new()),
         random: Arc::new(Seeded(AtomicU64::new(number << 40))),
-        key: Zeroizing::new([7; 32]),
-        hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100),
-        password_hasher: "plain".to_owned(),
-        opener: Arc::new(opener),
-        directory: "directory".to_owned(),
-        sites: vec![plan("acme"), plan("globex")],
         sinks: vec![Arc::new(sink)],
-        limits: LimitPolicy {
-            account: attempts,
-            address: attempts,
-            event_streams: 8,
-            event_streams_per_site: 4,
-            leak_reports_per_hour: 60,
-        },
+        ..memory::parts(Arc::new(opener), sites, attempts)
     })
     .await
     .expect("the service starts")
 }
 
+/// A site with a store of its own.
 pub(crate) fn plan(key: &str) -> SitePlan {
-    SitePlan {
-        key: key.to_owned(),
-        content_url: ContentUrl::parse(key).expect("a content URL"),
-        name: key.to_owned(),
-        policy: Policy {
-            pat_enabled: true,
-            mint_allowed: true,
-            max_lifetime: Span::days(365),
-            idle_limit: Span::days(15),
-            session_lifetime: Span::minutes(120),
-            tokens_per_user: 10,
-            foreign_tokens: true,
-            switch_site: false,
-        },
-        store: key.to_owned(),
-        token_hasher: "plain".to_owned(),
-        password_hasher: "plain".to_owned(),
-        sinks: vec!["file".to_owned()],
-    }
+    SitePlan { sinks: vec!["file".to_owned()], ..memory::plan(key, key) }
 }
 
 /// Waits for a condition; a minute of the tests' time at most.

@@ -5,25 +5,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use patd_core::changes::{Changes, Conflict};
 use patd_core::id::SiteLuid;
-use patd_core::name::{ContentUrl, SiteRole};
-use patd_core::record::Policy;
+use patd_core::name::SiteRole;
 use patd_core::secret::PlainText;
 use patd_core::time::Span;
 use patd_service::error::Error;
 use patd_service::hash_pool::Hashers;
-use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::limits::Attempts;
 use patd_service::ports::{
     Answer, Applied, DeadLetter, Found, HashError, Hasher, LeaseClaim, LeaseSeen, OutboxStatus, Outlet,
     Query, SchemaStatus, Scope, Store, StoreError, StoreOpener, Waiting,
 };
 use patd_service::redeem::Redeem;
 use patd_service::service::{Service, SiteRef};
-use patd_service::start::{Parts, SitePlan};
+use patd_service::start::SitePlan;
 use patd_service::view::{From, PasswordSignIn};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use crate::memory::{Counter, Counting, Memory, PlainHasher, View};
+use crate::memory::{self, Memory, PlainHasher, View};
 
 /// The password of everybody here.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -41,26 +39,10 @@ impl World {
         let limit = |free| Attempts { free, first_delay: Span::days(1), max_delay: Span::days(1) };
         let hasher = Counted { inner: PlainHasher::new(), hashes: Arc::clone(&hashes) };
         let view = Raced { inner: View(Arc::new(Memory::default())), conflicts: Arc::clone(&conflicts) };
-        let service = Service::start(Parts {
-            clock: Arc::new(Counting::new()),
-            random: Arc::new(Counter::default()),
-            key: Zeroizing::new([7; 32]),
-            hashers: Hashers::new(vec![Arc::new(hasher)], 2, 100),
-            password_hasher: "plain".to_owned(),
-            opener: Arc::new(view),
-            directory: "directory".to_owned(),
-            sites: vec![plan()],
-            sinks: Vec::new(),
-            limits: LimitPolicy {
-                account: limit(attempts),
-                address: limit(10_000),
-                event_streams: 8,
-                event_streams_per_site: 4,
-                leak_reports_per_hour: 60,
-            },
-        })
-        .await
-        .expect("the service starts");
+        let mut parts = memory::parts(Arc::new(view), vec![plan()], limit(10_000));
+        parts.hashers = Hashers::new(vec![Arc::new(hasher)], 2, 100);
+        parts.limits.account = limit(attempts);
+        let service = Service::start(parts).await.expect("the service starts");
         Self { service, hashes, conflicts }
     }
 
@@ -103,25 +85,7 @@ impl World {
 }
 
 fn plan() -> SitePlan {
-    SitePlan {
-        key: "acme".to_owned(),
-        content_url: ContentUrl::parse("acme").expect("a content URL"),
-        name: "Acme".to_owned(),
-        policy: Policy {
-            pat_enabled: true,
-            mint_allowed: true,
-            max_lifetime: Span::days(365),
-            idle_limit: Span::days(15),
-            session_lifetime: Span::minutes(120),
-            tokens_per_user: 10,
-            foreign_tokens: true,
-            switch_site: false,
-        },
-        store: "sites".to_owned(),
-        token_hasher: "plain".to_owned(),
-        password_hasher: "plain".to_owned(),
-        sinks: Vec::new(),
-    }
+    SitePlan { name: "Acme".to_owned(), ..memory::plan("acme", "sites") }
 }
 
 struct Counted {

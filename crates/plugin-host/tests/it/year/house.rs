@@ -11,22 +11,19 @@ use std::time::Duration;
 
 use patd_core::event::Event;
 use patd_core::id::SiteLuid;
-use patd_core::name::ContentUrl;
-use patd_core::record::Policy;
 use patd_core::time::{Span, Timestamp};
 use patd_plugin_host::adapt::{PluginStore, StoreRole};
 use patd_plugin_host::{Image, Kind, ServiceHandle};
 use patd_service::hash_pool::Hashers;
-use patd_service::limits::{Attempts, LimitPolicy};
+use patd_service::limits::Attempts;
 use patd_service::ports::*;
 use patd_service::service::{Service, SiteRef};
 use patd_service::start::{Parts, SitePlan};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
-use zeroize::Zeroizing;
 
 use super::watched::{Watch, Watched};
-use crate::memory::{Counter, PlainHasher};
+use crate::memory::{self, Counter, PlainHasher};
 use crate::world::World;
 
 /// For one request; by the test's timers, which stand still meanwhile.
@@ -105,44 +102,17 @@ impl House {
         Parts {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::clone(&self.random) as Arc<dyn Random>,
-            key: Zeroizing::new([7; 32]),
             hashers: Hashers::new(vec![Arc::new(PlainHasher::new())], 2, 100_000),
-            password_hasher: "plain".to_owned(),
-            opener: Arc::new(opener),
-            directory: "directory".to_owned(),
-            sites: SITES.map(plan).to_vec(),
             sinks: vec![Arc::new(Ear(Arc::clone(&self.heard)))],
-            limits: LimitPolicy {
-                account: attempts,
-                address: attempts,
-                event_streams: 8,
-                event_streams_per_site: 4,
-                leak_reports_per_hour: 60,
-            },
+            ..memory::parts(Arc::new(opener), SITES.map(plan).to_vec(), attempts)
         }
     }
 }
 
 fn plan(key: &str) -> SitePlan {
-    SitePlan {
-        key: key.to_owned(),
-        content_url: ContentUrl::parse(key).expect("a content URL"),
-        name: key.to_owned(),
-        policy: Policy {
-            pat_enabled: true,
-            mint_allowed: true,
-            max_lifetime: Span::days(365),
-            idle_limit: Span::days(15),
-            session_lifetime: Span::minutes(120),
-            tokens_per_user: 104,
-            foreign_tokens: true,
-            switch_site: false,
-        },
-        store: "sites".to_owned(),
-        token_hasher: "plain".to_owned(),
-        password_hasher: "plain".to_owned(),
-        sinks: vec!["ear".to_owned()],
-    }
+    let mut plan = SitePlan { sinks: vec!["ear".to_owned()], ..memory::plan(key, "sites") };
+    plan.policy.tokens_per_user = 104;
+    plan
 }
 
 /// A service that runs.
