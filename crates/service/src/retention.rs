@@ -2,7 +2,8 @@
 //!
 //! In two steps, so that the trail can be verified at each moment: first the sealer signs where the chain begins from now on
 //! (see [`crate::seal::retention`]), then the events before that go, some at a time. It must never remove what a sink still
-//! waits for, what people are still to be told of, what a dead letter refers to or what is not as it was sealed, and no request waits for it.
+//! waits for, what people are still to be told of, what a dead letter refers to or what is not as it was sealed, and no
+//! request waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
