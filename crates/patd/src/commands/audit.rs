@@ -11,15 +11,15 @@ use clap::Subcommand;
 use patd_config::Config;
 use patd_core::event::EventType;
 use patd_service::ports::Clock as _;
-use patd_service::seal::check::{Bad, Checker, Copy, Head, Outcome};
+use patd_service::seal::check::{Bad, Checker, Copy, Head, Outcome, Stores};
 use patd_service::seal::checkpoint::{Chain, Checkpoint};
 use patd_service::seal::keys::Keys;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::audit_files::{Content, Expected, Report, content, report};
-use super::audit_seal::{check_file, find_in_file, is, told, told_of};
+use super::audit_files::{self, Content, Expected, content};
+use super::audit_seal::{FileCheck, find_in_file, is, told, told_of};
 use super::{Context, dead_letters};
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -72,7 +72,7 @@ pub(crate) struct Verify {
 pub(super) fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Verify(Verify { site: None, file: Some(file), keys: Some(keys) }) => {
-            let outcome = check_file(&file, &read_keys(&keys)?, false, None, &[])?;
+            let outcome = FileCheck::alone(&read_keys(&keys)?).run(&file)?;
             let bad = outcome.first_bad.as_ref().map(|bad| told_of(bad, &file.display().to_string()));
             answer(context, outcome.checked, bad, told(&outcome))
         }
@@ -147,14 +147,15 @@ impl Check<'_> {
             noted.extend(heads);
             stores.push((name, outcome));
         }
-        let files = self.files(kept, site.as_deref())?;
+        let files = self.files(&kept, site.as_deref())?;
+        let (keys, site) = (self.keys, site.as_deref());
         let asked = what.file.as_deref().map(|file| std::fs::canonicalize(file).unwrap_or(file.to_owned()));
         let same = |path: &Path| {
             asked.as_ref().is_none_or(|asked| std::fs::canonicalize(path).is_ok_and(|path| path == *asked))
         };
         if let Some(file) = asked.as_deref().filter(|_| !files.keys().any(|(_, path)| same(path))) {
             // A copy: the stores may still know what is not in it.
-            let outcome = check_file(file, self.keys, false, site.as_deref(), &noted)?;
+            let outcome = FileCheck { site, heads: &noted, ..FileCheck::alone(keys) }.run(file)?;
             let genuine = |stretch| self.find_in_stores(&names, stretch);
             let bad = explained(outcome.first_bad.as_ref(), genuine)?;
             let bad = bad.map(|bad| told_of(&bad, &file.display().to_string()));
@@ -170,13 +171,20 @@ impl Check<'_> {
                     first.or_else(|| bad.map(|bad| told_of(&bad, name))).or_else(|| self.late(name, outcome));
             }
         }
+        let ids = kept.into_values().flatten().map(|event| event.id).collect();
+        let stores_have =
+            if self.connection.is_daemon() { Stores::Running(&ids) } else { Stores::Stopped(&ids) };
         let (mut reports, mut lines) = (Vec::new(), 0);
         for ((sink, path), (events, filtered)) in files.iter().filter(|((_, path), _)| same(path)) {
-            let most = self.logs.get(sink).and_then(|log| log.max_files);
-            let report = report(sink, path, events, most)?;
-            let (outcome, report) = self.file(path, report, *filtered, site.as_deref(), || {
-                crate::commands::audit_files::report(sink, path, events, most)
-            })?;
+            let max_files = self.logs.get(sink).and_then(|log| log.max_files);
+            let (filtered, stores) = (*filtered, stores_have);
+            let check = FileCheck { filtered, max_files, site, stores, ..FileCheck::alone(keys) };
+            let (mut outcome, mut report) =
+                (check.run(path)?, audit_files::report(sink, path, events, max_files)?);
+            if outcome.first_bad.is_some() {
+                // A running daemon may be in the middle of a line, or rotate: once more.
+                (outcome, report) = (check.run(path)?, audit_files::report(sink, path, events, max_files)?);
+            }
             lines += outcome.checked;
             let bad = explained(outcome.first_bad.as_ref(), |stretch| self.find_in_stores(&names, stretch))?;
             let place = path.display().to_string();
@@ -266,22 +274,6 @@ impl Check<'_> {
             .then(|| json!({"id": id.to_string(), "position": position, "reason": "unsealed", "in": store}))
     }
 
-    fn file(
-        &self,
-        path: &Path,
-        report: Report,
-        filtered: bool,
-        site: Option<&str>,
-        again: impl FnOnce() -> Result<Report, Failure>,
-    ) -> Result<(Outcome, Report), Failure> {
-        let outcome = check_file(path, self.keys, filtered, site, &[])?;
-        if outcome.first_bad.is_none() {
-            return Ok((outcome, report));
-        }
-        // A running daemon may be in the middle of a line, or rotate: once more.
-        Ok((check_file(path, self.keys, filtered, site, &[])?, again()?))
-    }
-
     fn find_in_stores(&self, names: &[String], stretch: (Chain, u64)) -> Result<Option<Checkpoint>, Failure> {
         let mut found = None;
         for name in names.iter().filter(|name| !stretch.0.directory || *name == patd_config::DIRECTORY_STORE)
@@ -297,7 +289,7 @@ impl Check<'_> {
     }
 
     /// What each file should have, and whether its sink takes some types only.
-    fn files(&self, events: Kept, only: Option<&str>) -> Result<ByFile, Failure> {
+    fn files(&self, events: &Kept, only: Option<&str>) -> Result<ByFile, Failure> {
         let templates = self.logs;
         // Everything before these positions has been accepted, and so is in the files from now on.
         let sinks: Vec<Progress> = ask(self.connection, Operation::AuditSinks)?;

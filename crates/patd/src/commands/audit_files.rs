@@ -95,8 +95,13 @@ pub(super) fn report(
         // A running daemon may be in the middle of a line: once more.
         (rotated, lines) = read(path, &contents).map_err(cannot)?;
     }
-    let old_go = most.is_some_and(|most| rotated.len() as u64 >= most);
+    let old_go = old_go(&rotated, most);
     Ok(compare(sink, path, rotated, events, lines, old_go))
+}
+
+/// Whether the sink, which keeps so many rotated files, may have removed older ones.
+pub(super) fn old_go(rotated: &[PathBuf], most: Option<u64>) -> bool {
+    most.is_some_and(|most| rotated.len() as u64 >= most)
 }
 
 /// Reads a log and its rotated files, oldest first.

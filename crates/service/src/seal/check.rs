@@ -4,6 +4,7 @@
 //! (retention) is none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,15 +13,15 @@ use super::canonical::{Hash, hash};
 use super::checkpoint::{self, Chain, Checkpoint, Leaf};
 use super::keys::Keys;
 use super::outcome::first_bad;
-pub use super::outcome::{Bad, Copy, Fault, Head, Outcome};
+pub use super::outcome::{Bad, Copy, Fault, Head, Outcome, Stores};
 use super::pool::{Entry, Pool, Put};
+
+mod orphans;
 
 /// Faults that are kept of each chain, and of none; the first one that counts is told.
 const MAX_FAULTS: usize = 1000;
 /// Checkpoints that may wait for earlier ones.
 const MAX_EARLY: usize = 1024;
-/// In a file, an event that this much time of the trail has gone over without a checkpoint for it was put there.
-const FOREIGN_AFTER: i64 = 60_000_000;
 
 /// Where a chain is.
 struct At {
@@ -30,8 +31,8 @@ struct At {
     /// The first checkpoint that was read.
     first: u64,
     key: usize,
-    /// The number in the pool of the last event that it covers.
-    covered: u64,
+    /// The numbers in the pool of the first event that the first checkpoint covers and of the last that this one does.
+    covered: Range<u64>,
     time: i64,
 }
 
@@ -48,6 +49,7 @@ struct Waiting {
 pub struct Checker<'a> {
     keys: &'a Keys,
     copy: Copy,
+    stores: Stores<'a>,
     /// The first checkpoint that each chain should have here, where that is known.
     begins: HashMap<Chain, u64>,
     chains: HashMap<Chain, At>,
@@ -67,6 +69,7 @@ impl<'a> Checker<'a> {
         Self {
             keys,
             copy,
+            stores: Stores::Unknown,
             begins,
             chains: HashMap::new(),
             early: HashMap::new(),
@@ -76,6 +79,12 @@ impl<'a> Checker<'a> {
             duplicates: 0,
             filtered: 0,
         }
+    }
+
+    /// Tells what the stores have of the events in a file.
+    #[must_use]
+    pub fn beside(self, stores: Stores<'a>) -> Self {
+        Self { stores, ..self }
     }
 
     /// The next event.
@@ -197,8 +206,8 @@ impl<'a> Checker<'a> {
     /// The next checkpoint of its chain, or the first.
     fn follow(&mut self, Waiting { read, place, time, position }: Waiting) {
         let (chain, seq, begins) = (read.content.chain, read.content.seq, read.content.begins);
-        let known = self.chains.get(&chain).map(|at| (at.seq, at.hash, at.first));
-        if let Some((last, before, _)) = known
+        let known = self.chains.get(&chain).map(|at| (at.seq, at.hash, at.first, at.covered.start));
+        if let Some((last, before, ..)) = known
             && seq == last + 1
             && read.content.previous != Some(before)
         {
@@ -208,7 +217,8 @@ impl<'a> Checker<'a> {
         // A file keeps what its store lets go, and may be the last that has it.
         let gone = |(of, seq)| self.copy == Copy::Store && of == chain && seq < begins;
         self.faults.retain(|bad| !bad.stretch.is_some_and(gone));
-        let first = known.map_or(seq, |(_, _, first)| first);
+        let (first, start) = known.map_or((seq, covered.start), |(.., first, start)| (first, start));
+        let covered = start..covered.end;
         let at = At { seq, hash: read.hash, begins, first, key: place, covered, time };
         self.chains.insert(chain, at);
     }
@@ -244,10 +254,10 @@ impl<'a> Checker<'a> {
         self.push(Bad { id: Some(id), position, fault, stretch: Some((chain, missing)), present });
     }
 
-    /// Compares what a checkpoint lists with what was read. Answers the number of the last event that it covers.
-    fn cover(&mut self, source: &str, read: &Checkpoint, is_first: bool) -> u64 {
+    /// Compares what a checkpoint lists with what was read. Answers the numbers of the first and the last event that it covers.
+    fn cover(&mut self, source: &str, read: &Checkpoint, is_first: bool) -> Range<u64> {
         let (leaves, stretch) = (&read.content.events, Some((read.content.chain, read.content.seq)));
-        let (copy, is_file) = (self.copy, self.copy != Copy::Store);
+        let copy = self.copy;
         let mut faults = Vec::new();
         let mut filtered = 0;
         let pool = self.pool(source);
@@ -259,8 +269,11 @@ impl<'a> Checker<'a> {
             behind[at] = behind[at + 1].min(found[at].unwrap_or(u64::MAX));
         }
         // A file may begin in the middle of a stretch.
-        let mut may_lack = is_file && is_first && read.content.seq > 1;
-        let (mut covered, mut last) = (pool.end(), pool.last);
+        let mut may_lack = match copy {
+            Copy::Store => false,
+            Copy::File { shortened, .. } => is_first && (shortened || read.content.seq > 1),
+        };
+        let (mut covered, mut last) = (behind[0].min(pool.end())..pool.end(), pool.last);
         for (at, leaf) in leaves.iter().enumerate() {
             let mut in_its_place = None;
             while copy == Copy::Store
@@ -277,7 +290,7 @@ impl<'a> Checker<'a> {
             }
             match found[at].and_then(|number| Some((number, pool.get(number)?))) {
                 None if may_lack => {}
-                None if copy == (Copy::File { filtered: true }) => filtered += 1,
+                None if matches!(copy, Copy::File { filtered: true, .. }) => filtered += 1,
                 None => {
                     let (position, fault) = match in_its_place {
                         Some(position) => (position, Fault::Changed),
@@ -294,7 +307,7 @@ impl<'a> Checker<'a> {
                         faults.push((Some(leaf.id), entry.position, Fault::Changed));
                     }
                     pool.take(number);
-                    (covered, last) = (number, entry.position);
+                    (covered.end, last) = (number, entry.position);
                 }
             }
         }
@@ -312,7 +325,7 @@ impl<'a> Checker<'a> {
         if self.copy == Copy::Store {
             self.beginnings();
         } else {
-            self.foreign();
+            self.orphans();
         }
         for head in heads {
             let begins = self.begins.get(&head.chain).copied().unwrap_or(1).clamp(1, head.seq.max(1));
@@ -370,26 +383,6 @@ impl<'a> Checker<'a> {
         let cut: Vec<_> = self.chains.iter().filter(late).map(|(chain, at)| (*chain, at.begins)).collect();
         for (chain, begins) in cut {
             self.fault(Some(self.id(chain, begins)), 1, Fault::Cut, Some((chain, begins)));
-        }
-    }
-
-    /// Events of a file that every chain of their source has gone past.
-    fn foreign(&mut self) {
-        let mut faults = Vec::new();
-        for (source, pool) in &self.pools {
-            let chains = || self.chains.iter().filter(|(chain, _)| chain.source() == *source);
-            if let (Some(covered), Some(time)) =
-                (chains().map(|(_, at)| at.covered).min(), chains().map(|(_, at)| at.time).max())
-            {
-                let foreign = |(number, entry): &(u64, Entry)| {
-                    *number < covered && entry.time + FOREIGN_AFTER < time && !entry.checkpoint
-                };
-                faults.extend(pool.rest().filter(foreign).map(|(_, entry)| entry));
-            }
-        }
-        faults.sort_by_key(|entry| entry.position);
-        for entry in faults {
-            self.fault(Some(entry.id), entry.position, Fault::Inserted, None);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a check is asked and what it answers.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::canonical::Hash;
@@ -15,7 +17,20 @@ pub enum Copy {
     File {
         /// Events may be missing because the sink does not take their type.
         filtered: bool,
+        /// It has lost what its sink removed of it: it may begin in the middle of a chain's first stretch.
+        shortened: bool,
     },
+}
+
+/// What the stores have, for the check of a file: an event that is in them may still wait for its checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub enum Stores<'a> {
+    /// That is not known: an event may wait for a minute of the trail's time.
+    Unknown,
+    /// These ids, and since they were read a daemon may have written more.
+    Running(&'a HashSet<Uuid>),
+    /// These ids and no others.
+    Stopped(&'a HashSet<Uuid>),
 }
 
 /// How far a chain was known to go: noted apart from the trail, so that a cut at the end is seen.

@@ -126,8 +126,8 @@ impl Story {
             let outcome = self.check(Copy::Store, &self.trail.events, noted);
             assert_eq!(outcome.first_bad, None, "the store, noted: {noted}");
         }
-        let mut checker =
-            Checker::new(&self.trail.keys, Copy::File { filtered: false }, HashMap::from([(self.chain, 1)]));
+        let file = Copy::File { filtered: false, shortened: false };
+        let mut checker = Checker::new(&self.trail.keys, file, HashMap::from([(self.chain, 1)]));
         self.all.iter().for_each(|(position, event)| checker.event(*position, event));
         assert_eq!(checker.finish(&self.trail.heads()).first_bad, None, "the file");
     }
