@@ -21,6 +21,8 @@ use crate::world::SiteRuntime;
 const ROUND: Duration = Duration::from_secs(60);
 /// Rows in one change.
 const BATCH: u32 = 500;
+/// Changes to one site in one round: the other sites are to have theirs.
+const BATCHES: u32 = 20;
 /// How long an expired session's row is kept, so that its holder can be told.
 const KEEP: Span = Span::days(1);
 
@@ -56,24 +58,35 @@ impl Service {
     /// Ends tokens of a site that are past one of R4's clocks and tells the owners of those that come near, each with its
     /// event.
     async fn do_what_is_due(&self, site: &SiteRuntime) -> Result<()> {
-        let row = site.row.load_full();
-        let query = Query::DueTokens { site: row.luid, now: self.now(), limit: BATCH };
-        let tokens = self.tokens_found(&*site.store, query).await?;
-        let mut judged = Vec::new();
-        // A store that answers with others' is not believed (R8).
-        for token in tokens.into_iter().filter(|t| t.site == row.luid) {
-            let owner = self.world.facts.user(&*self.world.directory, token.owner).await?;
-            let member = self.membership_row(row.luid, token.owner).await?;
-            if let (Some(owner), Some(member)) = (owner, member) {
-                judged.push((token, owner.load_full(), member));
+        // Tokens of people who are not there stay as they are, and come first each time.
+        let mut stuck = 0;
+        for _ in 0..BATCHES {
+            let (row, limit) = (site.row.load_full(), BATCH + stuck);
+            let query = Query::DueTokens { site: row.luid, now: self.now(), limit };
+            let tokens = self.tokens_found(&*site.store, query).await?;
+            let is_all = tokens.len() < limit as usize;
+            let mut judged = Vec::new();
+            stuck = 0;
+            // A store that answers with others' is not believed (R8).
+            for token in tokens.into_iter().filter(|t| t.site == row.luid) {
+                let owner = self.world.facts.user(&*self.world.directory, token.owner).await?;
+                let member = self.membership_row(row.luid, token.owner).await?;
+                match (owner, member) {
+                    (Some(owner), Some(member)) => judged.push((token, owner.load_full(), member)),
+                    _ => stuck += 1,
+                }
+            }
+            let tokens: Vec<_> = judged.iter().map(|(token, ..)| token.clone()).collect();
+            let sessions = self.sessions_of(&*site.store, &tokens).await?;
+            let all: Vec<_> = judged.iter().map(|(token, owner, member)| (token, &**owner, member)).collect();
+            let changes = self
+                .decide(Actor::System, &From::default(), |cx| sweep::what_is_due(cx, &row, &all, &sessions));
+            let done = self.sweep(&site.store, changes).await?;
+            if is_all || !(done || judged.is_empty()) {
+                break;
             }
         }
-        let tokens: Vec<_> = judged.iter().map(|(token, ..)| token.clone()).collect();
-        let sessions = self.sessions_of(&*site.store, &tokens).await?;
-        let all: Vec<_> = judged.iter().map(|(token, owner, member)| (token, &**owner, member)).collect();
-        let changes =
-            self.decide(Actor::System, &From::default(), |cx| sweep::what_is_due(cx, &row, &all, &sessions));
-        self.sweep(&site.store, changes).await
+        Ok(())
     }
 
     /// Deletes session rows that ended long ago.
@@ -82,14 +95,12 @@ impl Service {
         let Found::Sessions(sessions) = ask(&**store, query).await? else { return Err(nonsense(&**store)) };
         let changes =
             self.decide(Actor::System, &From::default(), |cx| sweep::forget_sessions(cx, &sessions));
-        self.sweep(store, changes).await
+        self.sweep(store, changes).await.map(drop)
     }
 
-    async fn sweep(&self, store: &Arc<dyn Store>, changes: Changes) -> Result<()> {
-        if !changes.is_empty() {
-            // A conflict means that somebody was quicker; the next round looks again.
-            let _quicker = self.world.commit(store, changes, ()).await?;
-        }
-        Ok(())
+    /// Whether something was written.
+    async fn sweep(&self, store: &Arc<dyn Store>, changes: Changes) -> Result<bool> {
+        // A conflict means that somebody was quicker; the next round looks again.
+        Ok(!changes.is_empty() && self.world.commit(store, changes, ()).await?.is_ok())
     }
 }

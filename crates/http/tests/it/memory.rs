@@ -11,6 +11,7 @@ use patd_core::changes::{Changes, Row, RowKey, Write};
 use patd_core::id::{SiteLuid, Version};
 use patd_core::name::ContentUrl;
 use patd_core::record::{Membership, Policy, Session, Token};
+use patd_core::rules::notice::due_at;
 use patd_core::time::{Span, Timestamp};
 use patd_service::hash_pool::Hashers;
 use patd_service::limits::{Attempts, LimitPolicy};
@@ -159,7 +160,13 @@ impl Memory {
                 Found::Tokens(found)
             }
             Query::LiveSessions { .. } | Query::PastSessions { .. } => Found::Sessions(Vec::new()),
-            Query::DueTokens { .. } => Found::Tokens(Vec::new()),
+            Query::DueTokens { site, now, limit } => {
+                let due = |t: &Token| t.site == site && t.ended.is_none() && due_at(t) <= now;
+                let mut found: Vec<_> = self.tokens().into_iter().filter(due).collect();
+                found.sort_by_key(|t| (due_at(t), t.id));
+                found.truncate(limit as usize);
+                Found::Tokens(found)
+            }
             Query::Events { .. } | Query::EventsInOrder { .. } | Query::Event(_) => Found::Events(Vec::new()),
             Query::NewestEvent => Found::Time(None),
             Query::HomeNumberUsed(_)
