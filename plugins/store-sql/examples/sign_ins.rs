@@ -49,6 +49,9 @@ async fn sign_in(engine: &Engine, id: Uuid, serial: u128, with_events: bool) {
         old.ended = Some(Ended { at: Micros(now), reason: "superseded".to_owned(), successor: Some(fresh) });
         write.push(Write::Update(Row::Session(old)));
     }
+    // In the order in which the service writes them.
+    let token = Token { session: Some(fresh), last_used_at: Some(Micros(now)), ..read.token.clone() };
+    write.push(Write::Update(Row::Token(token)));
     write.push(Write::Insert(Row::Session(Session {
         id: fresh,
         kind: SessionKind::Token,
@@ -74,10 +77,6 @@ async fn sign_in(engine: &Engine, id: Uuid, serial: u128, with_events: bool) {
         },
         version: Nat(1),
     })));
-    let mut token = read.token;
-    token.session = Some(fresh);
-    token.last_used_at = Some(Micros(now));
-    write.push(Write::Update(Row::Token(token)));
     let id = events[0].id;
     if !with_events {
         events.clear();

@@ -77,8 +77,10 @@ fn apart<'a>(group: &[(usize, &'a Changes)]) -> Vec<(usize, &'a Changes)> {
     let mut chosen = Vec::with_capacity(group.len());
     for &(at, changes) in group {
         let plain = changes.write.iter().all(is_plain)
-            // Within a change the order counts.
-            && changes.write.is_sorted_by_key(|write| matches!(write, Write::Insert(_)))
+            // What ends goes first here: a change that opens before it ends may be one that has to conflict. Between the tables
+            // there is no such rule.
+            && changes.write.iter().filter(|write| row(write).is_some_and(|row| as_session(row).is_some()))
+                .is_sorted_by_key(|write| matches!(write, Write::Insert(_)))
             && changes.write.iter().filter_map(row).map(Row::key).collect::<HashSet<_>>().len() == changes.write.len()
             && changes.expect.iter().all(|expect| change::is_covered(expect, &changes.write))
             // Its first event remembers it.
@@ -244,5 +246,109 @@ fn cell(value: Option<Value>) -> Result<serde_json::Value, Stop> {
         Some(Value::BigInt(number)) => Ok(number.into()),
         Some(Value::String(text)) if text.as_ref().is_none_or(|text| !text.contains('\0')) => Ok(text.into()),
         _ => Err(Stop::NotPlain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use patd_proto::rows::{
+        Actor, Ended, Event, SessionEpochs, SessionKind, SessionToken, TokenEpochs, Told,
+    };
+    use patd_proto::wire::{Bytes, Micros, Phc};
+
+    use super::*;
+
+    const TOKEN: Uuid = Uuid::from_u128(1);
+
+    fn token() -> Write {
+        Write::Update(Row::Token(Token {
+            id: TOKEN,
+            site: Uuid::nil(),
+            owner: Uuid::nil(),
+            name: "ci".to_owned(),
+            digest: Phc("$x$y".to_owned()),
+            created_at: Micros(0),
+            expires_at: Micros(9),
+            last_used_at: None,
+            idle_limit: Micros(9),
+            due_at: Micros(9),
+            told: Told { absolute_days: None, idle_days: None },
+            networks: Vec::new(),
+            session: None,
+            ended: None,
+            epochs: TokenEpochs { person: Nat(0), member: Nat(0), token: Nat(0) },
+            version: Nat(1),
+        }))
+    }
+
+    fn session(id: u128, of: Uuid, ended: Option<Ended>) -> Row {
+        let token = SessionToken {
+            id: of,
+            home: Uuid::nil(),
+            minted_at: Micros(0),
+            expires_at: Micros(9),
+            idle_expires_at: Micros(9),
+        };
+        Row::Session(Session {
+            id: Uuid::from_u128(id),
+            kind: SessionKind::Token,
+            token: Some(token),
+            user: Uuid::nil(),
+            site: Uuid::nil(),
+            digest: Bytes(vec![7; 32]),
+            created_at: Micros(0),
+            expires_at: Micros(9),
+            ended,
+            epochs: SessionEpochs {
+                person: Nat(0),
+                credential: Nat(0),
+                member: Nat(0),
+                home_member: Nat(0),
+                token: Nat(0),
+            },
+            version: Nat(1),
+        })
+    }
+
+    fn changes(write: Vec<Write>) -> Changes {
+        let id = Uuid::from_u128(100);
+        let event = Event {
+            id,
+            time: Micros(0),
+            site: None,
+            kind: "patd.session.opened".to_owned(),
+            actor: Actor::System,
+            user: None,
+            token: None,
+            session: None,
+            address: String::new(),
+            user_agent: String::new(),
+            reason: String::new(),
+            count: 1,
+            detail: None,
+            seq: Nat(0),
+        };
+        Changes { id, expect: Vec::new(), write, events: vec![event] }
+    }
+
+    #[test]
+    fn sign_ins_are_written_at_once_in_whichever_order_the_token_comes() {
+        let ends = || {
+            let ended = Ended { at: Micros(5), reason: "superseded".to_owned(), successor: None };
+            Write::Update(session(2, TOKEN, Some(ended)))
+        };
+        let opens = || Write::Insert(session(3, TOKEN, None));
+        for write in [
+            vec![token(), opens()],
+            vec![opens(), token()],
+            vec![ends(), token(), opens()],
+            vec![ends(), opens(), token()],
+        ] {
+            let changes = changes(write);
+            assert_eq!(apart(&[(0, &changes)]).len(), 1, "{:?}", changes.write);
+        }
+        // In this order it conflicts: a token has one live session.
+        let conflicts = changes(vec![token(), opens(), ends()]);
+        assert_eq!(apart(&[(0, &conflicts)]), []);
     }
 }

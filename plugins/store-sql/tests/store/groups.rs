@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::model::{changes, session_of, step, token_of};
 use crate::scratch::*;
 
-/// A sign-in as the service makes it: the session before ends, another opens, the token tells which.
+/// A sign-in as the service makes it: the session before ends, the token tells which is next, and that one opens.
 fn sign_in(key: u128, token: &Token, previous: Option<&Session>) -> Changes {
     let fresh = session(5000 + key, Some(token));
     let mut write = Vec::new();
@@ -25,7 +25,7 @@ fn sign_in(key: u128, token: &Token, previous: Option<&Session>) -> Changes {
         last_used_at: Some(Micros(NOW + i64::try_from(key).expect("small"))),
         ..token.clone()
     };
-    write.extend([insert_session(fresh), Write::Update(Row::Token(used.clone()))]);
+    write.extend([Write::Update(Row::Token(used.clone())), insert_session(fresh)]);
     let expect = vec![Expect::Version { row: Row::Token(used).key(), version: token.version }];
     Changes { expect, ..change(key, write) }
 }
