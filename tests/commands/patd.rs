@@ -111,6 +111,9 @@ fn every_command(patd: &mut Program, daemon: &Daemon, facts: &Facts, when: &str)
     // To examine nothing is no success.
     let plugin = plugin.to_str().expect("a plain path");
     patd.run(&["plugin", "check", plugin, "--include", "^hasher"], "").with_code(3).says(&["no case"]);
+    patd.run(&["plugin", "check", plugin, "--include", "["], "")
+        .with_code(2)
+        .says(&["--include", "unclosed"]);
     patd.run(&["plugin", "check", plugin, "--kind", "hasher"], "").with_code(3).says(&["it offers: store"]);
     if when == "beside" {
         assert_eq!(patd.json(&["reload"], "")["result"], "unchanged");

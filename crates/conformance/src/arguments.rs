@@ -58,7 +58,7 @@ pub struct Arguments {
     in_process: bool,
     /// Run the cases whose name this regular expression finds.
     #[arg(long, value_name = "REGEX")]
-    include: Option<String>,
+    include: Option<regex::Regex>,
     /// Examine this kind only, of a plug-in that offers several.
     #[arg(long, value_name = "KIND", value_parser = ["hasher", "store", "audit"])]
     kind: Option<String>,
@@ -118,8 +118,6 @@ impl Arguments {
         prefix: &'static [&'static str],
         show: &mut dyn FnMut(&CaseReport),
     ) -> Result<Report, Error> {
-        let include = self.include.as_deref().map(regex::Regex::new).transpose();
-        let include = include.map_err(|error| Error::Usage(format!("--include: {error}")))?;
         let prepared = prepare(&self.file, config)?;
         let identity = self.identify(&prepared, config, prefix);
         if let Some(kind) = &self.kind
@@ -143,7 +141,7 @@ impl Arguments {
             .filter(|kind| identity.kinds.iter().any(|known| known == kind.name()))
             .filter(|kind| self.kind.as_deref().is_none_or(|wanted| wanted == kind.name()))
             .collect();
-        let wanted = |case: &&Case| include.as_ref().is_none_or(|include| include.is_match(case.name));
+        let wanted = |case: &&Case| self.include.as_ref().is_none_or(|include| include.is_match(case.name));
         let mut plan: Vec<(&Case, Option<Kind>)> = Vec::new();
         for case in cases().filter(wanted) {
             if case.is_once() {
