@@ -79,7 +79,7 @@ fn apart<'a>(group: &[(usize, &'a Changes)]) -> Vec<(usize, &'a Changes)> {
         let plain = changes.write.iter().all(is_plain)
             // What ends goes first here: a change that opens before it ends may be one that has to conflict. Between the tables
             // there is no such rule.
-            && changes.write.iter().filter(|write| row(write).is_some_and(|row| as_session(row).is_some()))
+            && changes.write.iter().filter(|write| row(write).and_then(as_session).is_some())
                 .is_sorted_by_key(|write| matches!(write, Write::Insert(_)))
             && changes.write.iter().filter_map(row).map(Row::key).collect::<HashSet<_>>().len() == changes.write.len()
             && changes.expect.iter().all(|expect| change::is_covered(expect, &changes.write))

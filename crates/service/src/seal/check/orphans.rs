@@ -13,16 +13,18 @@ const WAITS_AT_MOST: i64 = 60_000_000;
 impl Checker<'_> {
     /// Finds those that do not wait.
     pub(super) fn orphans(&mut self) {
-        let mut all: Vec<(String, u64, Entry)> = Vec::new();
+        let mut all = Vec::new();
         for (source, pool) in &self.pools {
+            let chains = self.chains.iter().filter(|(chain, _)| chain.source() == *source);
+            let chains: Vec<(Chain, &At)> = chains.map(|(chain, at)| (*chain, at)).collect();
             let rest = pool.rest().filter(|(_, entry)| !entry.checkpoint);
-            let orphans = rest.filter(|(number, entry)| !self.may_wait(source, *number, entry));
-            all.extend(orphans.map(|(number, entry)| (source.clone(), number, entry)));
+            let orphans = rest.filter(|(number, entry)| !self.may_wait(&chains, *number, entry));
+            all.extend(orphans.map(|(number, entry)| (entry, lacks_checkpoint(&chains, number))));
         }
-        all.sort_by_key(|(_, _, entry)| entry.position);
+        all.sort_by_key(|(entry, _)| entry.position);
         let mut missing: Vec<(Chain, u64)> = Vec::new();
-        for (source, number, entry) in all {
-            let Some(stretch) = self.lacks_checkpoint(&source, number) else {
+        for (entry, lacking) in all {
+            let Some((stretch, begin)) = lacking else {
                 self.fault(Some(entry.id), entry.position, Fault::Inserted, None);
                 continue;
             };
@@ -30,18 +32,17 @@ impl Checker<'_> {
                 continue;
             }
             missing.push(stretch);
+            let source = stretch.0.source();
             let (id, present) = (self.id(stretch.0, stretch.1), self.present(&source));
-            let begin = self.chains.get(&stretch.0).map_or(number, |at| at.covered.start);
             let before = self.pool(&source).rest().filter(|(number, _)| *number < begin).last();
             let position = before.map_or(entry.position, |(_, last)| last.position) + 1;
             self.push(Bad { id: Some(id), position, fault: Fault::Dropped, stretch: Some(stretch), present });
         }
     }
 
-    /// Whether the checkpoint of an event may still come.
-    fn may_wait(&self, source: &str, number: u64, entry: &Entry) -> bool {
-        let mut chains = self.chains_of(source).peekable();
-        if chains.peek().is_none() && matches!(self.copy, Copy::File { filtered: true, .. }) {
+    /// Whether the checkpoint of an event may still come; `chains`: those of its source.
+    fn may_wait(&self, chains: &[(Chain, &At)], number: u64, entry: &Entry) -> bool {
+        if chains.is_empty() && matches!(self.copy, Copy::File { filtered: true, .. }) {
             // The sink takes no checkpoints.
             return true;
         }
@@ -50,22 +51,17 @@ impl Checker<'_> {
             Stores::Stopped(_) => return false,
             Stores::Running(_) | Stores::Unknown => {}
         }
+        let passed = || chains.iter().filter(|(_, at)| number < at.covered.end);
+        let late = passed().any(|(_, at)| entry.time + WAITS_AT_MOST < at.time);
         // The events of a site are in two chains at most: its store's and the directory's.
-        let (passed, going): (Vec<&At>, Vec<&At>) =
-            chains.map(|(_, at)| at).partition(|at| number < at.covered.end);
-        let late = passed.iter().any(|at| entry.time + WAITS_AT_MOST < at.time);
-        let is_passed = passed.len() > 1 && going.is_empty();
+        let is_passed = chains.len() > 1 && passed().count() == chains.len();
         !late && !is_passed
     }
+}
 
-    /// The checkpoint that an event before the first one of a chain must have had.
-    fn lacks_checkpoint(&self, source: &str, number: u64) -> Option<(Chain, u64)> {
-        let before = |(_, at): &(&Chain, &At)| at.first > 1 && number < at.covered.start;
-        let next = self.chains_of(source).filter(before).min_by_key(|(_, at)| at.covered.start);
-        next.map(|(chain, at)| (*chain, at.first - 1))
-    }
-
-    fn chains_of(&self, source: &str) -> impl Iterator<Item = (&Chain, &At)> {
-        self.chains.iter().filter(move |(chain, _)| chain.source() == source)
-    }
+/// The checkpoint that an event before the first one of a chain must have had, and the number of what that first one begins with.
+fn lacks_checkpoint(chains: &[(Chain, &At)], number: u64) -> Option<((Chain, u64), u64)> {
+    let before = |(_, at): &&(Chain, &At)| at.first > 1 && number < at.covered.start;
+    let next = chains.iter().filter(before).min_by_key(|(_, at)| at.covered.start);
+    next.map(|(chain, at)| ((*chain, at.first - 1), at.covered.start))
 }
